@@ -62,9 +62,10 @@ unpack() {
 
 # The schema as Bazel sees it: the .proto files without gogo's options, the Go type declarations beside them.
 prepare_schema() {
-  local from=$cache/schema-packages/usr/share/gocode/src into=$cache/schema
-  [ -e "$into/.complete" ] && [ "$into/.complete" -nt ci/deps.sh ] && return
-  rm -rf "$into" && mkdir -p "$into"
+  local from=$cache/schema-packages/usr/share/gocode/src made_by into
+  made_by=$(sha256sum <ci/deps.sh)
+  [ "$(cat "$cache/schema/.made-by" 2>/dev/null)" = "$made_by" ] && return
+  into=$(mktemp -d "$cache/schema.XXXXXX") && chmod 755 "$into"
   (cd "$from" && find k8s.io/api k8s.io/apimachinery k8s.io/metrics k8s.io/cri-api go.etcd.io/etcd/api \
     -name '*.proto' ! -path '*testapigroup*' ! -path '*/v1alpha2/api.proto' ! -name version.proto | sort) |
     while read -r proto; do
@@ -88,7 +89,8 @@ prepare_schema() {
     printf ']\n'
   } >"$into/schema.bzl"
   printf 'exports_files(glob(["**/*.proto", "**/*.go"]) + ["BUILD.bazel"])\n' >"$into/BUILD.bazel"
-  touch "$into/.complete"
+  printf '%s\n' "$made_by" >"$into/.made-by"
+  rm -rf "$cache/schema" && mv "$into" "$cache/schema"
 }
 
 mkdir -p "$cache"
