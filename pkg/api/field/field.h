@@ -2,6 +2,8 @@
 // Mirrors: k8s.io/apimachinery/pkg/util/validation/field/{path,errors}.go
 #pragma once
 
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,50 +12,68 @@
 
 namespace knarr::field {
 
-// A cheap path that renders as upstream's: spec.containers[0].env[2].name, data[key]. Children refer to their parent,
-// which must outlive them (they live on the stack of the validation functions, as in upstream).
+// A path that renders as upstream's: spec.containers[0].env[2].name, data[key]. A value: it refers to nothing.
 class Path {
  public:
-  explicit Path(std::string_view name) : name_(name) {}
-  Path Child(std::string_view name) const { return Path(this, name, Kind::kChild, 0); }
-  Path Index(size_t index) const { return Path(this, {}, Kind::kIndex, index); }
-  Path Key(std::string_view key) const { return Path(this, key, Kind::kKey, 0); }
-  std::string ToString() const;
+  explicit Path(std::string_view name) : text_(name) {}
+  // Also takes several names at once: Child("securityContext.runAsUser").
+  Path Child(std::string_view name) const;
+  Path Index(size_t index) const;
+  Path Key(std::string_view key) const;
+  const std::string& ToString() const { return text_; }
 
  private:
-  enum class Kind { kChild, kIndex, kKey };
-  Path(const Path* parent, std::string_view name, Kind kind, size_t index)
-      : parent_(parent), name_(name), kind_(kind), index_(index) {}
-  const Path* parent_ = nullptr;
-  std::string_view name_;
-  Kind kind_ = Kind::kChild;
-  size_t index_ = 0;
+  Path() = default;
+  std::string text_;
 };
 
-enum class ErrorType { kNotFound, kRequired, kDuplicate, kInvalid, kNotSupported, kForbidden, kTooLong, kTooMany, kInternal, kTypeInvalid };
-std::string_view Reason(ErrorType type);  // FieldValueRequired, FieldValueInvalid, ...
+enum class ErrorType {
+  kNotFound,
+  kRequired,
+  kDuplicate,
+  kInvalid,
+  kNotSupported,
+  kForbidden,
+  kTooLong,
+  kTooMany,
+  kInternal,
+  kTypeInvalid
+};
+std::string_view Reason(ErrorType type);    // metav1.CauseType: FieldValueRequired, FieldValueInvalid, ...
+std::string_view ToString(ErrorType type);  // Required value, Invalid value, ...
 
 struct FieldError {
   ErrorType type;
   std::string field;
-  std::string value;   // the bad value as upstream prints it ("\"abc\"", "70000"); unused for Required and Forbidden
+  // The bad value as upstream prints it ("\"abc\"", "70000"). Required, Forbidden, TooLong and Internal print none.
+  std::string value;
   std::string detail;
   std::string Body() const;      // Required value: must be specified
   std::string ToString() const;  // spec.containers[0].name: Required value: must be specified
+  friend bool operator==(const FieldError&, const FieldError&) = default;
 };
 
 FieldError Required(const Path& path, std::string_view detail);
 FieldError Duplicate(const Path& path, std::string_view value);
+FieldError Duplicate(const Path& path, int64_t value);
 FieldError Invalid(const Path& path, std::string_view string_value, std::string_view detail);
 FieldError Invalid(const Path& path, int64_t value, std::string_view detail);
-FieldError NotSupported(const Path& path, std::string_view value, std::vector<std::string_view> supported);
+// A bad value that is already rendered: what Go's %#v prints for a struct, a map or a slice, or "null", "true".
+FieldError InvalidLiteral(const Path& path, std::string_view literal, std::string_view detail);
+FieldError TypeInvalid(const Path& path, std::string_view string_value, std::string_view detail);
+// The supported values are printed in the given order.
+FieldError NotSupported(const Path& path, std::string_view value, std::span<const std::string_view> supported);
+FieldError NotSupported(const Path& path, std::string_view value, std::initializer_list<std::string_view> supported);
 FieldError Forbidden(const Path& path, std::string_view detail);
 FieldError NotFound(const Path& path, std::string_view value);
 FieldError TooLong(const Path& path, std::string_view value, int max_bytes);
+// A negative actual is not printed; a negative max says only that there are too many.
 FieldError TooMany(const Path& path, int64_t actual, int64_t max);
+FieldError InternalError(const Path& path, std::string_view detail);
 
 using ErrorList = std::vector<FieldError>;
-// utilerrors.Aggregate: one message, or [a, b, c]. OK when empty; the code is kInvalid.
+void Append(ErrorList& errors, ErrorList more);
+// utilerrors.Aggregate: one message, or [a, b, c], each text once. OK when empty; the code is kInvalid.
 Status ToStatus(const ErrorList& errors);
 
 }  // namespace knarr::field
