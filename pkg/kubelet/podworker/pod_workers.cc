@@ -555,9 +555,17 @@ Status PodWorkers::ShutDownPods(const Context& ctx) {
   {
     std::lock_guard lock(mutex_);
     shutting_down_ = true;
-    for (const auto& [uid, worker] : workers_) all.push_back(worker);
+    // All at once: a pod woken by another's end must already know that it goes too.
+    for (const auto& [uid, worker] : workers_) {
+      worker->wanted = false;
+      worker->phase = Phase::kTerminating;
+      all.push_back(worker);
+    }
   }
-  for (const WorkerPtr& worker : all) Unwant(worker);
+  for (const WorkerPtr& worker : all) {
+    worker->stop.request_stop();
+    queue_.Add(worker->uid);
+  }
   std::unique_lock lock(mutex_);
   while (!workers_.empty()) {
     if (ctx.Done()) return Error(Code::kTimeout, "{} pods are still terminating", workers_.size());
