@@ -38,8 +38,8 @@ Result<std::string> CipherList(const std::vector<std::string>& go_names);
 struct ServerOptions {
   std::string cert_file;
   std::string key_file;
-  // Empty: client certificates are not asked for. Else they are asked for, not required, and verified against it: a
-  // wrong one fails the handshake, none leaves the peer anonymous.
+  // Empty: client certificates are not asked for. Else they are asked for, not required, and verified against it:
+  // without a valid one the handshake succeeds and the peer has no certificate (upstream answers 401, not an alert).
   std::string client_ca_file;
   std::string min_version;
   std::vector<std::string> cipher_suites;
@@ -89,7 +89,7 @@ class TlsStream : public net::Stream {
   // One non-blocking step; bytes == 1 when it is done.
   virtual Result<net::Io> TryHandshake() = 0;
   Status Handshake(const Context& ctx);
-  // After the handshake. nullopt: the peer showed none.
+  // After the handshake. nullopt: the peer showed none, or one that was not verified.
   virtual std::optional<PeerCertificate> Peer() const = 0;
   virtual std::string Alpn() const = 0;
 };
