@@ -134,9 +134,10 @@ uint64_t BugCount();
 }  // namespace knarr
 
 template <>
-struct fmt::formatter<knarr::Status> : fmt::formatter<std::string_view> {
+struct fmt::formatter<knarr::Status> {
+  constexpr auto parse(format_parse_context& context) { return context.begin(); }
   auto format(const knarr::Status& status, format_context& context) const {
-    return fmt::formatter<std::string_view>::format(status.message(), context);
+    return fmt::format_to(context.out(), "{}", status.message());
   }
 };
 
