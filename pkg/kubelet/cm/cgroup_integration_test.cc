@@ -21,7 +21,7 @@ struct RealTree {
     Result<std::unique_ptr<CgroupFs>> detected = CgroupFs::Detect("/sys/fs/cgroup", std::make_shared<CgroupFiles>());
     BOOST_REQUIRE_MESSAGE(detected.ok(), detected.status().message());
     fs = std::move(*detected);
-    CgroupOptions options;
+    CgroupManagerOptions options;
     options.cgroup_root = root;
     options.pod_pids_limit = 64;
     manager = CgroupManager::Create(options).value();

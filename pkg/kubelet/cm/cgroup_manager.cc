@@ -25,7 +25,7 @@ Status CheckUid(const std::string& uid) {
 
 class Manager : public CgroupManager {
  public:
-  Manager(CgroupOptions options, std::unique_ptr<CgroupFs> fs)
+  Manager(CgroupManagerOptions options, std::unique_ptr<CgroupFs> fs)
       : options_(std::move(options)), fs_(std::move(fs)), root_(JoinPath(options_.cgroup_root, "kubepods")) {}
 
   bool IsV2() const override { return fs_->IsV2(); }
@@ -142,7 +142,7 @@ class Manager : public CgroupManager {
     return {};
   }
 
-  const CgroupOptions options_;
+  const CgroupManagerOptions options_;
   const std::unique_ptr<CgroupFs> fs_;
   const std::string root_;
   std::mutex mutex_;
@@ -152,14 +152,14 @@ class Manager : public CgroupManager {
 
 }  // namespace
 
-Result<std::unique_ptr<CgroupManager>> CreateCgroupManager(CgroupOptions options, std::shared_ptr<CgroupFiles> files) {
+Result<std::unique_ptr<CgroupManager>> CreateCgroupManager(CgroupManagerOptions options, std::shared_ptr<CgroupFiles> files) {
   if (!options.cgroup_root.starts_with('/')) return Error(Code::kInvalid, "--cgroup-root must be an absolute path, not \"{}\"", options.cgroup_root);
   if (options.memory_capacity == 0) options.memory_capacity = KNARR_TRY(platform::ReadMemInfo()).total;
   std::unique_ptr<CgroupFs> fs = KNARR_TRY(CgroupFs::Detect(options.mount_point, std::move(files)));
   return std::unique_ptr<CgroupManager>(std::make_unique<Manager>(std::move(options), std::move(fs)));
 }
 
-Result<std::unique_ptr<CgroupManager>> CgroupManager::Create(CgroupOptions options) {
+Result<std::unique_ptr<CgroupManager>> CgroupManager::Create(CgroupManagerOptions options) {
   return CreateCgroupManager(std::move(options), std::make_shared<CgroupFiles>());
 }
 

@@ -49,7 +49,7 @@ struct Fixture {
     files->Populate(dir.path());
   }
   std::unique_ptr<CgroupManager> Manager() {
-    CgroupOptions options;
+    CgroupManagerOptions options;
     options.mount_point = dir.path();
     options.memory_capacity = 1 << 30;
     options.pod_pids_limit = 128;
@@ -199,14 +199,14 @@ BOOST_AUTO_TEST_CASE(v2_hands_controllers_down_and_converts_the_values) {
 BOOST_AUTO_TEST_CASE(v2_without_a_controller_is_refused_by_name) {
   MakeV2();
   FakeCgroupFiles::Put(dir.path() + "/cgroup.controllers", "cpuset cpu io\n");
-  CgroupOptions options;
+  CgroupManagerOptions options;
   options.mount_point = dir.path();
   const auto manager = CreateCgroupManager(options, files);
   BOOST_TEST(manager.status().message().find("lacks the controllers memory pids") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(an_empty_mount_point_is_refused_by_name) {
-  CgroupOptions options;
+  CgroupManagerOptions options;
   options.mount_point = dir.path();
   const auto manager = CreateCgroupManager(options, files);
   BOOST_TEST(manager.status().message().find("lacks the hierarchies cpu cpuacct cpuset memory") != std::string::npos);

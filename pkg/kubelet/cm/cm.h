@@ -17,7 +17,7 @@
 
 namespace knarr::kubelet {
 
-struct CgroupOptions {
+struct CgroupManagerOptions {
   std::string cgroup_root = "/";           // --cgroup-root
   std::string mount_point = "/sys/fs/cgroup";
   bool cgroups_per_qos = true;
@@ -43,7 +43,7 @@ struct CgroupUsage {
 
 class CgroupManager {
  public:
-  static Result<std::unique_ptr<CgroupManager>> Create(CgroupOptions options);
+  static Result<std::unique_ptr<CgroupManager>> Create(CgroupManagerOptions options);
   virtual ~CgroupManager() = default;
   virtual bool IsV2() const = 0;
   // Makes /kubepods and the QoS classes' groups. Call once at start.

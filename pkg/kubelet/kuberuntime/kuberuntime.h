@@ -42,7 +42,7 @@ struct PodNetworkSettings {
   std::vector<std::string> dns_servers, dns_searches, dns_options;
 };
 
-struct RuntimeOptions {
+struct RuntimeManagerOptions {
   std::string root_dir = "/var/lib/kubelet";
   std::string pod_logs_dir = "/var/log/pods";
   std::string seccomp_profile_root = "/var/lib/kubelet/seccomp";
@@ -100,7 +100,7 @@ struct RunningPod {
 
 class RuntimeManager {
  public:
-  static std::unique_ptr<RuntimeManager> Create(RuntimeOptions options, RuntimeDependencies dependencies);
+  static std::unique_ptr<RuntimeManager> Create(RuntimeManagerOptions options, RuntimeDependencies dependencies);
   virtual ~RuntimeManager() = default;
 
   // All pods the runtime knows by our labels, dead ones too, in two list calls.
