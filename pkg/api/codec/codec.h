@@ -68,6 +68,9 @@ struct EncodeOptions {
   // TypeMeta to print first; empty: none (embedded objects).
   std::string_view api_version;
   std::string_view kind;
+  // Print the items of an empty list as [] rather than null: what the API server sends where Go's slice is empty
+  // but not nil. Messages cannot tell the two apart.
+  bool empty_items = false;
 };
 // As Go's json.Marshal of the same type (HTML escaping, map order, omitempty); no trailing newline.
 std::string EncodeJson(const google::protobuf::Message& message, const EncodeOptions& options = {});
