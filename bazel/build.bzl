@@ -22,10 +22,13 @@ def knarr_cc_library(name, copts = [], **kwargs):
         **kwargs
     )
 
-def knarr_cc_binary(name, copts = [], **kwargs):
+def knarr_cc_binary(name, copts = [], linkopts = [], **kwargs):
+    """A program, position independent; linkopts = ["-static-pie"] makes one without shared libraries."""
     native.cc_binary(
         name = name,
         copts = _COPTS + copts,
+        # Not in .bazelrc: the last of -pie and -static-pie wins.
+        linkopts = ["-pie"] + linkopts,
         **kwargs
     )
 
