@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include <cctype>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -15,13 +14,6 @@
 
 namespace knarr::net {
 namespace {
-
-// strerror as Go words it: "connection refused".
-std::string ErrnoText(int error) {
-  std::string text = ::strerror(error);
-  text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
-  return text;
-}
 
 Status DialError(const std::string& what, const Status& cause) {
   if (cause.Is(Code::kTimeout)) return Error(Code::kTimeout, "{}: i/o timeout", what);
@@ -37,7 +29,7 @@ Result<StreamPtr> Connect(const Context& ctx, const sockaddr* address, socklen_t
     socklen_t length = sizeof(error);
     ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &length);
   }
-  if (error != 0) return Status(CodeFromErrno(error), what + ": connect: " + ErrnoText(error), error);
+  if (error != 0) return ErrnoError(error, "{}: connect", what);
   if (address->sa_family != AF_UNIX) {
     const int on = 1;
     ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

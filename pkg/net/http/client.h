@@ -28,6 +28,9 @@ struct ClientRequest {
   size_t max_header = 64 << 10;
   size_t max_body = 1 << 20;
   bool truncate_body = false;  // keep max_body bytes instead of failing above them
+  // Accept bare LF as a line's end in the response's header, as Go's client does; for probes of home-made servers.
+  // Safe because a connection carries one response.
+  bool lenient_newlines = false;
   int max_redirects = 0;
   // Asked before each redirect; false ends with the redirect as the response. Null: all (up to max_redirects).
   std::function<bool(const Url& from, const Url& to)> follow;

@@ -1,0 +1,441 @@
+#include "pkg/net/http/server.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+
+#include "pkg/net/http/listen.h"
+#include "pkg/net/http/loop.h"
+#include "pkg/net/http/parser.h"
+#include "pkg/net/http/writer.h"
+
+namespace knarr::http {
+namespace {
+
+constexpr auto kDrain = std::chrono::seconds(1);
+constexpr size_t kDrainBytes = 256 << 10;
+constexpr size_t kReadSize = 16 << 10;
+
+// The states of a connection. In kHandling its stream is the handler's; in all others the io thread's.
+enum class State { kHandshake, kReadHead, kReadBody, kHandling, kDraining };
+
+struct Connection {
+  uint64_t id = 0;
+  const Listen* listen = nullptr;
+  net::StreamPtr stream;
+  tls::TlsStream* tls = nullptr;  // the same object, if it is one
+  Peer peer;
+  State state = State::kReadHead;
+  std::string buffer;  // read and not yet consumed
+  std::unique_ptr<Parser> parser;
+  std::string body;
+  MonoTime deadline = MonoTime::max();
+  std::stop_source gone;   // for the handler: the client left or the server stops
+  std::stop_source abort;  // for its writes: the server stops (a client may close its side and still read)
+  size_t drained = 0;
+  bool fresh = true;  // no request was served yet
+  bool hijacked = false;
+};
+
+int StatusOf(const Status& error) {
+  if (error.Is(Code::kOutOfRange)) return 431;
+  return InfoOf(error.code()).http;
+}
+
+}  // namespace
+
+struct Server::Impl {
+  Impl(Options o, ElasticPool& p, Handler h, Clock& c, Logger l)
+      : options(std::move(o)), pool(p), handler(std::move(h)), clock(c), logger(std::move(l)),
+        loop([this](uint64_t key, uint32_t events) { OnEvent(key, events); }) {}
+  ~Impl();
+
+  Status Start();
+  void OnEvent(uint64_t key, uint32_t events);
+  void AcceptAll(size_t listener);
+  void Add(size_t listener, UniqueFd fd);
+  bool MakeRoom();
+  void Advance(Connection& c);
+  bool Handshake(Connection& c);
+  bool ReadMore(Connection& c);
+  bool Parse(Connection& c);
+  void Refuse(Connection& c, int status, std::string_view text);
+  void Dispatch(Connection& c);
+  void Handle(Connection& c, Request& request, Http1Writer::Setup setup);
+  void Finished(uint64_t id, bool keep);
+  void Arm(Connection& c, short wanted);
+  void SetDeadline(Connection& c, Duration after);
+  void Sweep();
+  void Close(Connection& c);
+  void StopAll();
+
+  const Options options;
+  ElasticPool& pool;
+  const Handler handler;
+  Clock& clock;
+  const Logger logger;
+  struct Listener {
+    UniqueFd fd;
+    uint16_t port = 0;
+  };
+  std::vector<Listener> listeners;  // keys 0..n-1 of the loop; connections come after
+  UniqueFd reserve;                 // given up when descriptors run out, to accept and close
+  std::map<uint64_t, std::unique_ptr<Connection>> connections;
+  std::atomic<size_t> connection_count{0};
+  uint64_t next_id = 0;
+  bool started = false;
+  bool stopping = false;  // written by the io thread under the mutex
+  MonoTime sweep_at = MonoTime::max();
+  Timer sweep;
+  std::mutex mutex;
+  std::condition_variable idle;
+  size_t handling = 0;  // guarded by mutex
+  Loop loop;
+};
+
+Status Server::Impl::Start() {
+  reserve.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  for (const Listen& listen : options.listen) {
+    Listener listener;
+    listener.fd = KNARR_TRY(Bind(listen, &listener.port));
+    listeners.push_back(std::move(listener));
+  }
+  next_id = listeners.size();
+  KNARR_TRY(loop.Start(options.thread_name));
+  started = true;
+  for (size_t i = 0; i < listeners.size(); ++i) loop.Watch(listeners[i].fd.get(), i, EPOLLIN, false);
+  return {};
+}
+
+Server::Impl::~Impl() {
+  if (started) {
+    std::unique_lock lock(mutex);
+    loop.Post([this] { StopAll(); });
+    idle.wait(lock, [this] { return handling == 0 && stopping; });
+    lock.unlock();
+    loop.Stop();
+    sweep.Cancel();
+  }
+  for (size_t i = 0; i < listeners.size(); ++i) {
+    if (!options.listen[i].unix_path.empty()) ::unlink(options.listen[i].unix_path.c_str());
+  }
+}
+
+void Server::Impl::StopAll() {
+  for (Listener& listener : listeners) loop.Unwatch(listener.fd.get());
+  std::vector<Connection*> close;
+  for (const auto& [id, c] : connections) {
+    if (c->state == State::kHandling) {
+      c->gone.request_stop();
+      c->abort.request_stop();
+    } else {
+      close.push_back(c.get());
+    }
+  }
+  for (Connection* c : close) Close(*c);
+  std::lock_guard lock(mutex);
+  stopping = true;
+  idle.notify_all();
+}
+
+void Server::Impl::OnEvent(uint64_t key, uint32_t events) {
+  if (key < listeners.size()) return AcceptAll(key);
+  const auto found = connections.find(key);
+  if (found == connections.end()) return;
+  Connection& c = *found->second;
+  if (c.state != State::kHandling) return Advance(c);
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) c.gone.request_stop();
+}
+
+void Server::Impl::AcceptAll(size_t listener) {
+  for (int i = 0; i < 64; ++i) {
+    UniqueFd fd(::accept4(listeners[listener].fd.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (fd) {
+      Add(listener, std::move(fd));
+      continue;
+    }
+    if (errno == EINTR || errno == ECONNABORTED) continue;
+    if (errno != EMFILE && errno != ENFILE) return;
+    // Out of descriptors: the peer would wait and the loop would spin. Accept with the spare one and hang up.
+    reserve.reset();
+    fd.reset(::accept4(listeners[listener].fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    fd.reset();
+    reserve.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    return;
+  }
+}
+
+// True when there is room for one more; the connection that was idle longest gives way.
+bool Server::Impl::MakeRoom() {
+  if (connections.size() < options.limits.connections) return true;
+  Connection* oldest = nullptr;
+  for (const auto& [id, c] : connections) {
+    if (c->state != State::kReadHead || !c->buffer.empty() || c->fresh) continue;
+    if (oldest == nullptr || c->deadline < oldest->deadline) oldest = c.get();
+  }
+  if (oldest == nullptr) return false;
+  Close(*oldest);
+  return true;
+}
+
+void Server::Impl::Add(size_t listener, UniqueFd fd) {
+  if (!MakeRoom()) return;
+  const Listen& listen = options.listen[listener];
+  auto c = std::make_unique<Connection>();
+  c->id = next_id++;
+  c->listen = &listen;
+  c->peer = PeerOf(fd.get(), !listen.unix_path.empty());
+  if (listen.tls) {
+    Result<std::unique_ptr<tls::TlsStream>> stream = tls::Accept(*listen.tls, std::move(fd));
+    if (!stream.ok()) return logger.Error(stream.status(), "TLS connection failed", {{"peer", c->peer.address}});
+    c->tls = stream->get();
+    c->stream = std::move(*stream);
+    c->peer.tls = true;
+    c->state = State::kHandshake;
+  } else {
+    c->stream = net::MakeFdStream(std::move(fd));
+  }
+  Connection& added = *connections.emplace(c->id, std::move(c)).first->second;
+  connection_count = connections.size();
+  SetDeadline(added, added.tls != nullptr ? options.limits.handshake : options.limits.read_header);
+  // A plain client usually sends at once, a TLS one always: look when something came.
+  loop.Watch(added.stream->fd(), added.id, EPOLLIN | EPOLLONESHOT, false);
+}
+
+void Server::Impl::Arm(Connection& c, short wanted) {
+  loop.Watch(c.stream->fd(), c.id, ((wanted & POLLOUT) != 0 ? EPOLLOUT : EPOLLIN) | EPOLLONESHOT, true);
+}
+
+// Goes on with a connection until it must wait, is handed to a handler, or closed.
+void Server::Impl::Advance(Connection& c) {
+  if (c.state == State::kHandshake && !Handshake(c)) return;
+  for (;;) {
+    if (c.state != State::kDraining && !c.buffer.empty() && !Parse(c)) return;
+    if (!ReadMore(c)) return;
+  }
+}
+
+bool Server::Impl::Handshake(Connection& c) {
+  const Result<net::Io> io = c.tls->TryHandshake();
+  if (!io.ok()) {
+    if (logger.V(4)) logger.Info("TLS handshake error", {{"peer", c.peer.address}, {"err", io.status().message()}});
+    Close(c);
+    return false;
+  }
+  if (io->wait != 0) {
+    Arm(c, io->wait);
+    return false;
+  }
+  c.peer.certificate = c.tls->Peer();
+  c.state = State::kReadHead;
+  SetDeadline(c, options.limits.read_header);
+  return true;
+}
+
+// Reads once. False: the connection waits or is gone.
+bool Server::Impl::ReadMore(Connection& c) {
+  char chunk[kReadSize];
+  const Result<net::Io> io = c.stream->TryRead(chunk, sizeof(chunk));
+  if (!io.ok() || io->eof) {
+    Close(c);
+    return false;
+  }
+  if (io->wait != 0) {
+    Arm(c, io->wait);
+    return false;
+  }
+  if (c.state == State::kDraining) {
+    c.drained += io->bytes;
+    if (c.drained <= kDrainBytes) return true;
+    Close(c);
+    return false;
+  }
+  // The first byte of a later request starts the clock for its header.
+  if (c.state == State::kReadHead && c.buffer.empty() && !c.fresh) SetDeadline(c, options.limits.read_header);
+  c.buffer.append(chunk, io->bytes);
+  return true;
+}
+
+// Feeds the parser. False: the connection has gone on to a handler or is being closed.
+bool Server::Impl::Parse(Connection& c) {
+  if (!c.parser) {
+    const Limits& l = options.limits;
+    c.parser = std::make_unique<Parser>(Parser::Kind::kRequest, ParserLimits{l.header, l.header_fields, l.body});
+  }
+  const bool had_head = c.parser->HeadDone();
+  const Result<size_t> used = c.parser->Feed(c.buffer);
+  if (!used.ok()) {
+    Refuse(c, StatusOf(used.status()), used.status().message());
+    return false;
+  }
+  c.buffer.erase(0, *used);
+  c.body += c.parser->TakeBody();
+  const bool done = c.parser->Done();
+  if (!had_head && c.parser->HeadDone()) {
+    c.state = State::kReadBody;
+    SetDeadline(c, options.limits.read_body);
+    const std::string_view expect = c.parser->headers.Get("Expect");
+    if (!expect.empty() && !EqualFold(expect, "100-continue")) {
+      Refuse(c, 417, "Expectation Failed");
+      return false;
+    }
+    // 25 bytes into an empty socket buffer; if they do not fit, the peer waits a moment and sends anyway.
+    if (!expect.empty() && !done) (void)c.stream->TryWrite("HTTP/1.1 100 Continue\r\n\r\n");
+  }
+  if (!done) return true;
+  Dispatch(c);
+  return false;
+}
+
+// Answers what cannot be a request and ends the connection; reads on a little so that the answer is not lost to a reset.
+void Server::Impl::Refuse(Connection& c, int status, std::string_view text) {
+  if (logger.V(4)) logger.Info("Refused a request", {{"peer", c.peer.address}, {"status", status}, {"reason", text}});
+  const std::string body = fmt::format("{} {}: {}", status, StatusText(status), text);
+  (void)c.stream->TryWrite(fmt::format("HTTP/1.1 {} {}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{}",
+                                       status, StatusText(status), body.size(), body));
+  c.stream->CloseWrite();
+  c.state = State::kDraining;
+  c.buffer.clear();
+  SetDeadline(c, kDrain);
+  Arm(c, POLLIN);
+}
+
+void Server::Impl::Dispatch(Connection& c) {
+  const Parser& parser = *c.parser;
+  Result<Target> target = ParseTarget(parser.target);
+  if (!target.ok()) return Refuse(c, StatusOf(target.status()), target.status().message());
+  auto request = std::make_shared<Request>();
+  request->method = parser.method;
+  request->target = parser.target;
+  request->raw_path = std::move(target->raw_path);
+  request->path = std::move(target->path);
+  request->query = std::move(target->query);
+  request->host = std::string(parser.headers.Get("Host"));
+  request->peer = c.peer;
+  request->listener = c.listen->name;
+  request->body = std::move(c.body);
+  c.gone = std::stop_source();
+  c.abort = std::stop_source();
+  request->ctx = Context::Background().WithStop(c.gone.get_token()).WithLogger(logger);
+  Http1Writer::Setup setup{.ctx = Context::Background().WithStop(c.abort.get_token()),
+                           .write_stall = options.limits.write_stall,
+                           .version = parser.version,
+                           .head_request = parser.method == "HEAD",
+                           .keep_alive = parser.KeepAlive(),
+                           .hijack = nullptr};
+  request->headers = std::move(c.parser->headers);
+  c.parser.reset();
+  c.body = {};
+  c.state = State::kHandling;
+  c.deadline = MonoTime::max();
+  c.fresh = false;
+  {
+    std::lock_guard lock(mutex);
+    ++handling;
+  }
+  loop.Watch(c.stream->fd(), c.id, EPOLLRDHUP | EPOLLONESHOT, true);
+  pool.Post([this, &c, request, setup = std::move(setup)]() mutable { Handle(c, *request, std::move(setup)); });
+}
+
+// On a pool thread. The connection stays until Finished.
+void Server::Impl::Handle(Connection& c, Request& request, Http1Writer::Setup setup) {
+  setup.hijack = [this, &c]() -> Result<net::StreamPtr> {
+    loop.Unwatch(c.stream->fd());
+    c.hijacked = true;
+    c.stream->Unread(std::exchange(c.buffer, {}));
+    return std::move(c.stream);
+  };
+  bool keep = false;
+  {
+    Http1Writer writer(*c.stream, std::move(setup));
+    bool failed = false;
+    try {
+      handler(request, writer);
+    } catch (const std::exception& e) {
+      KNARR_BUG((std::string("a handler let an exception escape: ") + e.what()).c_str());
+      failed = true;
+    }
+    if (failed && !writer.HeaderSent() && !writer.hijacked()) writer.Error(500, "Internal Server Error");
+    keep = writer.Finish() && !failed;
+  }
+  const uint64_t id = c.id;
+  loop.Post([this, id, keep] { Finished(id, keep); });
+}
+
+void Server::Impl::Finished(uint64_t id, bool keep) {
+  Connection& c = *connections.at(id);
+  if (c.hijacked || !keep || stopping || c.gone.stop_requested()) {
+    Close(c);
+  } else {
+    c.state = State::kReadHead;
+    SetDeadline(c, c.buffer.empty() ? options.limits.idle : options.limits.read_header);
+    if (c.buffer.empty()) c.buffer.shrink_to_fit();
+    Advance(c);
+  }
+  std::lock_guard lock(mutex);
+  --handling;
+  idle.notify_all();
+}
+
+void Server::Impl::SetDeadline(Connection& c, Duration after) {
+  c.deadline = clock.Monotonic() + after;
+  if (c.deadline >= sweep_at) return;
+  sweep_at = c.deadline;
+  sweep = clock.RunAt(sweep_at, [this] {
+    loop.Post([this] { Sweep(); });
+  });
+}
+
+// Closes what is past its deadline. One timer for all, and none without connections.
+void Server::Impl::Sweep() {
+  const MonoTime now = clock.Monotonic();
+  std::vector<Connection*> late;
+  MonoTime next = MonoTime::max();
+  for (const auto& [id, c] : connections) {
+    if (c->deadline <= now) {
+      late.push_back(c.get());
+    } else {
+      next = std::min(next, c->deadline);
+    }
+  }
+  for (Connection* c : late) Close(*c);
+  sweep_at = next;
+  sweep = next == MonoTime::max() || stopping ? Timer() : clock.RunAt(next, [this] { loop.Post([this] { Sweep(); }); });
+}
+
+void Server::Impl::Close(Connection& c) {
+  if (c.stream) {
+    loop.Unwatch(c.stream->fd());
+    if (c.tls != nullptr && c.state != State::kHandshake) c.stream->CloseWrite();
+  }
+  connections.erase(c.id);
+  connection_count = connections.size();
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Server::~Server() = default;
+
+Result<std::unique_ptr<Server>> Server::Start(Options options, ElasticPool& pool, Handler handler, Clock& clock, Logger logger) {
+  auto impl = std::make_unique<Impl>(std::move(options), pool, std::move(handler), clock, std::move(logger));
+  KNARR_TRY(impl->Start());
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+uint16_t Server::Port(std::string_view name) const {
+  for (size_t i = 0; i < impl_->listeners.size(); ++i) {
+    if (impl_->options.listen[i].name == name) return impl_->listeners[i].port;
+  }
+  return 0;
+}
+
+size_t Server::Connections() const { return impl_->connection_count; }
+
+}  // namespace knarr::http
