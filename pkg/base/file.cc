@@ -2,6 +2,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -108,6 +110,16 @@ struct CloseDir {
   void operator()(DIR* dir) const { ::closedir(dir); }
 };
 
+// Opens a directory but no mount point, not even a bind mount of the same file system, which st_dev does not tell.
+int OpenDirectoryNoMount(int parent, const char* name) {
+  open_how how{};
+  how.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_XDEV;
+  const long fd = TEMP_FAILURE_RETRY(::syscall(SYS_openat2, parent, name, &how, sizeof how));
+  if (fd >= 0 || errno != ENOSYS) return static_cast<int>(fd);
+  return ::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 Status RemoveAt(int parent, const char* name, dev_t device, const std::string& shown) {
   struct stat info {};
   if (::fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
@@ -120,7 +132,8 @@ Status RemoveAt(int parent, const char* name, dev_t device, const std::string& s
   if (info.st_dev != device) {
     return Error(Code::kFailedPrecondition, "remove {}: something is still mounted there", shown);
   }
-  UniqueFd fd(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  UniqueFd fd(OpenDirectoryNoMount(parent, name));
+  if (!fd && errno == EXDEV) return Error(Code::kFailedPrecondition, "remove {}: something is still mounted there", shown);
   if (!fd) return ErrnoError(errno, "open {}", shown);
   {
     const int own = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0);
@@ -139,10 +152,13 @@ Status RemoveAt(int parent, const char* name, dev_t device, const std::string& s
 }  // namespace
 
 Status RemoveAll(const std::string& path) {
+  std::string_view clean = path;
+  while (clean.size() > 1 && clean.ends_with('/')) clean.remove_suffix(1);
+  const std::string parent(DirName(clean)), name(BaseName(clean));
+  const UniqueFd fd(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   struct stat info {};
-  const std::string parent(DirName(path));
-  if (::stat(parent.c_str(), &info) != 0) return errno == ENOENT ? Status() : ErrnoError(errno, "stat {}", parent);
-  return RemoveAt(AT_FDCWD, path.c_str(), info.st_dev, path);
+  if (!fd || ::fstat(fd.get(), &info) != 0) return errno == ENOENT ? Status() : ErrnoError(errno, "open {}", parent);
+  return RemoveAt(fd.get(), name.c_str(), info.st_dev, std::string(clean));
 }
 
 Result<std::vector<std::string>> ListDir(const std::string& path) {

@@ -76,21 +76,13 @@ Status BindFd(int source, int target, bool recursive, std::string_view shown) {
   return {};
 }
 
-Status RemountBindReadOnly(const std::string& target) {
-  if (::mount(nullptr, target.c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) != 0) {
-    return ErrnoError(errno, "remount {} read-only", target);
+Status MountTmpfs(const std::string& target, uint64_t size_bytes) {
+  const std::string size = size_bytes > 0 ? fmt::format("size={}", size_bytes) : "";
+  for (const std::string& options : {size.empty() ? "noswap" : size + ",noswap", size}) {
+    if (::mount("tmpfs", target.c_str(), "tmpfs", 0, options.empty() ? nullptr : options.c_str()) == 0) return {};
+    if (errno != EINVAL) break;  // EINVAL: the kernel does not know noswap
   }
-  return {};
-}
-
-Status MountTmpfs(const std::string& target, uint64_t size_bytes, bool noswap) {
-  std::string options;
-  if (size_bytes > 0) options = fmt::format("size={}", size_bytes);
-  if (noswap) options += options.empty() ? "noswap" : ",noswap";
-  if (::mount("tmpfs", target.c_str(), "tmpfs", 0, options.empty() ? nullptr : options.c_str()) != 0) {
-    return ErrnoError(errno, "mount tmpfs ({}) at {}", options.empty() ? "no options" : options, target);
-  }
-  return {};
+  return ErrnoError(errno, "mount tmpfs of {} bytes at {}", size_bytes, target);
 }
 
 Status Unmount(const std::string& target, bool lazy_if_busy, bool* lazy) {
@@ -123,10 +115,9 @@ Result<bool> IsMountPoint(const std::string& path) {
   return self.st_dev != parent.st_dev;
 }
 
-Status MakeRecursivelyShared(const std::string& target) {
-  if (::mount(nullptr, target.c_str(), nullptr, MS_SHARED | MS_REC, nullptr) != 0) {
-    return ErrnoError(errno, "make {} a shared mount", target);
-  }
+Status SetPropagation(const std::string& target, Propagation propagation) {
+  const unsigned long flags = propagation == Propagation::kPrivate ? MS_PRIVATE : propagation == Propagation::kSlave ? MS_SLAVE : MS_SHARED | MS_REC;
+  if (::mount(nullptr, target.c_str(), nullptr, flags, nullptr) != 0) return ErrnoError(errno, "set the propagation of mount {}", target);
   return {};
 }
 

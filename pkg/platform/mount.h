@@ -27,16 +27,16 @@ std::string FdPath(int fd);
 // Mounts the file or directory behind `source` over the one behind `target`; recursive takes mounts below it along.
 // open_tree(2) and move_mount(2), on kernels without them mount(2) through /proc/self/fd.
 Status BindFd(int source, int target, bool recursive, std::string_view shown);
-// Makes an existing bind mount read-only (its own flags, not those of mounts below).
-Status RemountBindReadOnly(const std::string& target);
-// A new tmpfs: nosuid, nodev as upstream leaves them (off); size in bytes, 0 = the kernel's default, half of memory.
-Status MountTmpfs(const std::string& target, uint64_t size_bytes, bool noswap = false);
+// A new tmpfs of that many bytes (0: the kernel's default, half of memory), kept out of swap where the kernel can (6.3).
+Status MountTmpfs(const std::string& target, uint64_t size_bytes);
 // umount2(UMOUNT_NOFOLLOW); not mounted is success. Busy mounts are retried for a moment, then detached lazily if
 // `lazy_if_busy`; `lazy` tells that this happened.
 Status Unmount(const std::string& target, bool lazy_if_busy, bool* lazy = nullptr);
 // True if something is mounted exactly there (statx STATX_ATTR_MOUNT_ROOT, so bind mounts count). Does not follow the
 // last component. False for a missing path.
 Result<bool> IsMountPoint(const std::string& path);
-Status MakeRecursivelyShared(const std::string& target);
+// What mounts and unmounts below a mount tell its copies elsewhere. kShared is recursive.
+enum class Propagation { kPrivate, kSlave, kShared };
+Status SetPropagation(const std::string& target, Propagation propagation);
 
 }  // namespace knarr::platform

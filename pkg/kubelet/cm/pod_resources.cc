@@ -16,6 +16,13 @@ constexpr uint64_t kMinShares = 2, kMaxShares = 262'144, kSharesPerCpu = 1024;
 constexpr int64_t kMinQuotaUs = 1000;
 constexpr int64_t kGuaranteedOomScoreAdj = -997, kBestEffortOomScoreAdj = 1000;
 
+bool IsSidecar(const core::Container& init_container) { return init_container.restartpolicy() == "Always"; }
+
+bool IsStaticPod(const core::Pod& pod) {
+  const auto source = pod.metadata().annotations().find("kubernetes.io/config.source");
+  return source != pod.metadata().annotations().end() && source->second != "api";
+}
+
 using ResourceMap = google::protobuf::Map<std::string, resource_pb::Quantity>;
 
 Quantity Find(const ResourceMap& resources, const std::string& name) {
@@ -74,8 +81,6 @@ std::string_view PodQosName(PodQos qos) {
   return qos == PodQos::kGuaranteed ? "Guaranteed" : qos == PodQos::kBurstable ? "Burstable" : "BestEffort";
 }
 
-bool IsSidecar(const core::Container& init_container) { return init_container.restartpolicy() == "Always"; }
-
 PodResources ComputePodResources(const core::Pod& pod) {
   const core::PodSpec& spec = pod.spec();
   const auto requests = [](const core::ResourceRequirements& r) -> const ResourceMap& { return r.requests(); };
@@ -113,11 +118,6 @@ CgroupLimits PodCgroupLimits(const core::Pod& pod, bool enforce_cpu_quota, uint6
   }
   if (qos == PodQos::kGuaranteed || resources.all_have_memory_limit) limits.memory = resources.memory_limit;
   return limits;
-}
-
-bool IsStaticPod(const core::Pod& pod) {
-  const auto source = pod.metadata().annotations().find("kubernetes.io/config.source");
-  return source != pod.metadata().annotations().end() && source->second != "api";
 }
 
 bool IsCriticalPod(const core::Pod& pod) {

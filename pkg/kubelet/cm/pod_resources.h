@@ -38,9 +38,6 @@ struct CgroupLimits {
 };
 CgroupLimits PodCgroupLimits(const core::Pod& pod, bool enforce_cpu_quota, uint64_t period_us, int64_t pids_limit);
 
-// A restartable init container.
-bool IsSidecar(const core::Container& init_container);
-bool IsStaticPod(const core::Pod& pod);
 bool IsCriticalPod(const core::Pod& pod);
 bool IsNodeCriticalPod(const core::Pod& pod);
 

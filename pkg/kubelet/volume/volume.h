@@ -22,6 +22,8 @@ struct VolumeOptions {
   std::string node_name;
   // For downwardAPI resourceFieldRef defaults (limits not set).
   std::map<std::string, std::string> node_allocatable;
+  // The runtime's handler has the feature recursive_read_only_mounts (CRI Status).
+  bool recursive_read_only_mounts = false;
 };
 
 // Values only known while the pod runs, for downward API.
