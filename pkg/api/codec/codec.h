@@ -49,18 +49,19 @@ struct Document {
   int line = 1;  // where it starts
   std::string api_version;
   std::string kind;
-  // For findings and errors: the line of a JSON path ("spec.containers[0].name") in the original text, 0 if unknown.
+  // The line in the original text of what a path (spec.containers[0].name) leads to, or of the nearest thing around it;
+  // 0 if unknown. Walks the document: for reporting.
   int LineOf(std::string_view path) const;
-  struct PathLine {
-    std::string path;
-    int line;
-  };
-  std::vector<PathLine> lines;
+  // Of every JSON value in the order of `json`; empty where `json` is the original text. Map values have their keys' line.
+  std::vector<int> value_lines;
   std::vector<Finding> findings;  // duplicate keys of the YAML itself
 };
 // Splits at "---"; empty documents are skipped. JSON input (starts with '{') is one document. Error texts start with
 // "yaml: line N: ..." as upstream's do.
 Result<std::vector<Document>> SplitDocuments(std::string_view text, const DecodeOptions& options = {});
+// As DecodeJson. Type errors begin with "line N: ". In strict mode, too, `findings` (may be null) gets what was found,
+// with lines; a duplicate key of the YAML is one as upstream words it: yaml: unmarshal errors:\n  line 5: key "name"
+// already set in map.
 Status DecodeDocument(const Document& document, google::protobuf::Message* out, const DecodeOptions& options = {},
                       std::vector<Finding>* findings = nullptr);
 

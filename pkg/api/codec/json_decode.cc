@@ -43,7 +43,6 @@ class Decoder {
     reader_.ExpectEnd();
     if (!reader_.ok()) {
       outcome_.status = reader_.status();
-      outcome_.error_offset = 0;
       outcome_.error_path.clear();
     } else if (!fatal_.ok()) {
       outcome_.status = fatal_;
@@ -96,7 +95,6 @@ class Decoder {
     if (!outcome_.status.ok() || !reader_.ok()) return;
     outcome_.status = Status(Code::kBadRequest, std::move(text));
     outcome_.error_path = Path();
-    outcome_.error_offset = reader_.offset();
   }
 
   // An error of a type's own UnmarshalJSON ends decoding in Go and wins over saved ones; the rest is still checked for
@@ -105,7 +103,6 @@ class Decoder {
     if (!fatal_.ok() || !reader_.ok()) return;
     fatal_ = status;
     outcome_.error_path = Path();
-    outcome_.error_offset = reader_.offset();
   }
 
   std::string TypeErrorText(std::string_view value, std::string_view go_type) const {

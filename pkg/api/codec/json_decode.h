@@ -20,7 +20,6 @@ struct StrictError {
 struct DecodeOutcome {
   Status status;           // syntax and type errors; strict errors are not in it
   std::string error_path;  // where the error is, as in StrictError; empty where unknown
-  size_t error_offset = 0;
   std::vector<StrictError> strict_errors;  // at most 100, each once; empty when they are ignored
 };
 

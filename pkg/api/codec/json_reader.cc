@@ -38,7 +38,10 @@ std::string QuoteByte(char c) {
 }  // namespace
 
 void JsonReader::Fail(std::string text) {
-  if (status_.ok()) status_ = Status(Code::kBadRequest, std::move(text));
+  if (status_.ok()) {
+    status_ = Status(Code::kBadRequest, std::move(text));
+    error_offset_ = pos_;
+  }
   pos_ = text_.size();
 }
 

@@ -42,6 +42,8 @@ class JsonReader {
   bool ok() const { return status_.ok(); }
   const Status& status() const { return status_; }
   size_t offset() const { return pos_; }
+  // Where the error is; the size of the text if it ends too early.
+  size_t error_offset() const { return error_offset_; }
 
  private:
   void Fail(std::string text);
@@ -56,6 +58,7 @@ class JsonReader {
   std::string_view text_;
   Limits limits_;
   size_t pos_ = 0;
+  size_t error_offset_ = 0;
   size_t nodes_ = 0;
   int depth_ = 0;
   bool first_ = false;  // just entered an object or array

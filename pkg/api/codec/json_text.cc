@@ -93,20 +93,40 @@ bool AppendCompactJson(std::string_view raw, std::string* out) {
   return true;
 }
 
-void AppendJsonDouble(double value, bool single_precision, std::string* out) {
+std::string FormatShortest(double value, bool single_precision, bool exponent) {
   std::array<char, 64> buffer;
+  char* const begin = buffer.data();
+  char* const limit = begin + buffer.size();
+  constexpr auto kFormat = std::chars_format::scientific;
+  const auto end = single_precision ? std::to_chars(begin, limit, static_cast<float>(value), kFormat).ptr
+                                    : std::to_chars(begin, limit, value, kFormat).ptr;
+  const std::string_view text(begin, static_cast<size_t>(end - begin));
+  if (exponent) return std::string(text);
+  // to_chars' fixed format prints all digits of a large number; Go prints zeros after the shortest ones.
+  const size_t e = text.find('e');
+  int point = 0;
+  std::from_chars(text.data() + e + (text[e + 1] == '+' ? 2 : 1), end, point);
+  std::string digits(text.substr(0, e));
+  const bool negative = digits.starts_with('-');
+  std::erase_if(digits, [](char c) { return c == '-' || c == '.'; });
+  ++point;  // digits before the decimal point
+  std::string out = negative ? "-" : "";
+  if (point <= 0) return out + "0." + std::string(static_cast<size_t>(-point), '0') + digits;
+  const auto whole = static_cast<size_t>(point);
+  if (digits.size() <= whole) return out + digits + std::string(whole - digits.size(), '0');
+  return out + digits.substr(0, whole) + "." + digits.substr(whole);
+}
+
+void AppendJsonDouble(double value, bool single_precision, std::string* out) {
   const double size = std::fabs(value);
-  const bool exponent = size != 0 && (single_precision ? static_cast<float>(size) < 1e-6f || static_cast<float>(size) >= 1e21f
-                                                       : size < 1e-6 || size >= 1e21);
-  const auto format = exponent ? std::chars_format::scientific : std::chars_format::fixed;
-  const auto end = single_precision
-                       ? std::to_chars(buffer.data(), buffer.data() + buffer.size(), static_cast<float>(value), format).ptr
-                       : std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, format).ptr;
-  std::string_view text(buffer.data(), static_cast<size_t>(end - buffer.data()));
+  if (size == 0) return void(out->append(std::signbit(value) ? "-0" : "0"));
+  const bool exponent = single_precision ? static_cast<float>(size) < 1e-6f || static_cast<float>(size) >= 1e21f
+                                         : size < 1e-6 || size >= 1e21;
+  const std::string text = FormatShortest(value, single_precision, exponent);
   // Go writes e-07 as e-7.
   const size_t e = text.find("e-0");
-  out->append(text.substr(0, e));
-  if (e != std::string_view::npos) out->append("e-").append(text.substr(e + 3));
+  out->append(text, 0, e);
+  if (e != std::string::npos) out->append("e-").append(text, e + 3);
 }
 
 void AppendBase64(std::string_view bytes, std::string* out) {

@@ -13,7 +13,9 @@ void AppendJsonString(std::string_view text, std::string* out);
 // A JSON value without white space, HTML characters escaped, as json.Marshal embeds what a MarshalJSON returns.
 // False, and nothing appended, where `raw` is not one JSON value.
 bool AppendCompactJson(std::string_view raw, std::string* out);
-// The shortest text that reads back as the same number; exponents below 1e-6 and from 1e21.
+// The fewest digits that read back as the same finite number, with or without an exponent (of two digits at least).
+std::string FormatShortest(double value, bool single_precision, bool exponent);
+// As encoding/json: exponents below 1e-6 and from 1e21.
 void AppendJsonDouble(double value, bool single_precision, std::string* out);
 
 void AppendBase64(std::string_view bytes, std::string* out);
