@@ -145,10 +145,10 @@ Result<std::string> Runner::FindPlugin(const std::string& type) const {
 
 // One plugin, one command; its stdout. Errors name plugin, network and command.
 Result<std::string> Runner::Exec(const Context& ctx, const Call& call, PluginError* error) const {
+  PluginError ignored;
+  if (error == nullptr) error = &ignored;
+  *error = {PluginError::kInternal, {}, {}};
   const auto run = [&]() -> Result<std::string> {
-    PluginError own{PluginError::kInternal, {}, {}};
-    if (error == nullptr) error = &own;
-    *error = own;
     ProcessSpec spec;
     spec.path = KNARR_TRY(FindPlugin(call.type));
     spec.env = InheritedEnvironment();
@@ -174,7 +174,7 @@ Result<std::string> Runner::Exec(const Context& ctx, const Call& call, PluginErr
   const std::string context =
       call.network.empty() ? fmt::format("plugin type=\"{}\" failed ({})", call.type, call.verb)
                            : fmt::format("plugin type=\"{}\" name=\"{}\" failed ({})", call.type, call.network, call.verb);
-  if (error != nullptr && error->msg.empty()) error->msg = out.error().message();
+  if (error->msg.empty()) error->msg = out.error().message();
   return out.error().WithContext(context);
 }
 
