@@ -22,7 +22,7 @@ bool LooksLikeSandboxId(std::string_view id) {
 
 struct Attachments::Sweep {
   const Context& ctx;
-  const std::set<std::string>& live;
+  std::set<std::string> live;  // without those whose DEL has come, whatever the runtime still says
   std::set<std::string> deferred_ids;
   std::set<std::string> network_names;
   std::set<std::string> lease_directories;
@@ -41,7 +41,9 @@ Result<GarbageReport> Attachments::CollectGarbage(const Context& ctx, const std:
   if (const Result<std::vector<std::string>> notes = ListDir(options_.state_dir + "/deferred"); notes.ok()) {
     std::string id, ifname;
     for (const std::string& note : *notes) {
-      if (cni::ParseDeferredName(note, id, ifname)) sweep.deferred_ids.insert(id);
+      if (!cni::ParseDeferredName(note, id, ifname)) continue;
+      sweep.deferred_ids.insert(id);
+      sweep.live.erase(id);
     }
   }
   std::vector<Key> dead;
