@@ -1,4 +1,4 @@
-// Choosing the node's addresses. Not part of the package's interface.
+// Choosing the node's addresses.
 // Mirrors: k8s.io/apimachinery/pkg/util/net/interface.go, pkg/kubelet/nodestatus/setters.go (NodeAddress)
 #pragma once
 
