@@ -38,6 +38,11 @@ struct SandboxStatus {
   bool host_network = false;
 };
 
+// Why a container is waiting, for the pod's status: reason and message in upstream's words (ImagePullBackOff, ...).
+struct WaitingReason {
+  std::string reason, message;
+};
+
 // Newest first in both lists, as upstream sorts them.
 struct RuntimePodStatus {
   std::string uid, name, ns;

@@ -28,7 +28,8 @@ class CriRuntime;
 
 namespace knarr::kubelet {
 
-// What the prober found, by container id; nullopt: nothing yet. `Started` is true without a startup probe.
+// What the prober found, by container id (without "containerd://"); nullopt: nothing yet. false means that the failure
+// threshold was reached: the container is killed. A startup probe that has not succeeded yet is nullopt, not false.
 class ProbeResults {
  public:
   virtual ~ProbeResults() = default;
@@ -42,9 +43,15 @@ struct PodNetworkSettings {
   std::vector<std::string> dns_servers, dns_searches, dns_options;
 };
 
+// Of a file system, in bytes.
+struct DiskSpace {
+  uint64_t capacity = 0, available = 0;
+};
+
 struct RuntimeManagerOptions {
   std::string root_dir = "/var/lib/kubelet";
   std::string pod_logs_dir = "/var/log/pods";
+  std::string legacy_logs_dir = "/var/log/containers";  // links for log shippers; empty: none
   std::string seccomp_profile_root = "/var/lib/kubelet/seccomp";
   std::string node_name;
   std::vector<std::string> host_ips;          // status.hostIP(s)
@@ -63,6 +70,17 @@ struct RuntimeManagerOptions {
   Duration min_container_age = std::chrono::seconds(0);
   std::vector<std::string> allowed_unsafe_sysctls;
   std::string pause_image;                    // never collected
+  // For resourceFieldRef of limits that are not set: "cpu" -> "2", "memory" -> "1Gi".
+  std::map<std::string, std::string> node_allocatable;
+  // RunPodSandbox, CreateContainer and StartContainer at once; 0: four, or twice the processors if that is more.
+  int max_parallel_starts = 0;
+  std::function<Result<DiskSpace>(const std::string& path)> disk_space = {};  // empty: statvfs
+};
+
+// Whom an httpGet hook asks when the action names no host, and the container's ports by name.
+struct HookTarget {
+  std::string pod_ip;
+  std::map<std::string, int> named_ports;
 };
 
 struct RuntimeDependencies {
@@ -77,11 +95,8 @@ struct RuntimeDependencies {
   // /etc/hosts for the pod once its addresses are known; returns the host path to mount, or "" for none.
   std::function<Result<std::string>(const core::Pod&, const std::vector<std::string>& pod_ips)> hosts_file;
   Logger log;
-};
-
-// Why a container is waiting, for the pod's status: reason and message in upstream's words (ImagePullBackOff, ...).
-struct WaitingReason {
-  std::string reason, message;
+  // httpGet hooks (RunHttpGetHook of the prober): an error unless the answer is 200..399. Without it they fail.
+  std::function<Status(const Context&, const core::HTTPGetAction&, const HookTarget&)> http_get_hook = {};
 };
 
 struct SyncResult {
