@@ -34,7 +34,8 @@ class Manager : public CgroupManager {
     if (!options_.cgroups_per_qos) return {};
     for (const PodQos qos : {PodQos::kGuaranteed, PodQos::kBurstable, PodQos::kBestEffort}) KNARR_TRY(fs_->Create(ClassGroup(qos)));
     CgroupLimits all;
-    all.cpu_shares = MilliCpuToShares(1000 * std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+    all.cpu_shares = MilliCpuToShares(options_.pods_milli_cpu > 0 ? options_.pods_milli_cpu : 1000 * std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+    if (options_.pods_memory > 0) all.memory = static_cast<int64_t>(options_.pods_memory);
     KNARR_TRY(fs_->Apply(root_, all));
     CgroupLimits least;
     least.cpu_shares = MilliCpuToShares(0);
@@ -107,7 +108,7 @@ class Manager : public CgroupManager {
     }
     out.oom_score_adj = OomScoreAdjust(pod, container, options_.memory_capacity);
     // One process of a container killed for lack of memory takes the others along, as upstream since 1.28.
-    if (IsV2()) out.unified["memory.oom.group"] = "1";
+    if (IsV2() && !options_.single_process_oom_kill) out.unified["memory.oom.group"] = "1";
     return out;
   }
 

@@ -53,6 +53,8 @@ struct Fixture {
     options.mount_point = dir.path();
     options.memory_capacity = 1 << 30;
     options.pod_pids_limit = 128;
+    options.pods_milli_cpu = 1500;
+    options.pods_memory = 1 << 29;
     Result<std::unique_ptr<CgroupManager>> manager = CreateCgroupManager(options, files);
     BOOST_REQUIRE_MESSAGE(manager.ok(), manager.status().message());
     return std::move(*manager);
@@ -88,6 +90,8 @@ BOOST_AUTO_TEST_CASE(v1_roots_exist_in_every_hierarchy_with_the_classes_shares) 
   const auto manager = Manager();
   BOOST_TEST(!manager->IsV2());
   BOOST_REQUIRE(manager->EnsureRoots().ok());
+  BOOST_TEST(Read("/cpu/kubepods/cpu.shares") == "1536");
+  BOOST_TEST(Read("/memory/kubepods/memory.limit_in_bytes") == "536870912");
   BOOST_TEST(Read("/cpu/kubepods/besteffort/cpu.shares") == "2");
   BOOST_TEST(Read("/cpu/kubepods/burstable/cpu.shares") == "2");
   BOOST_TEST(Read("/cpuset/kubepods/burstable/cpuset.cpus") == "0-1");

@@ -25,6 +25,10 @@ struct CgroupManagerOptions {
   uint64_t cpu_cfs_quota_period_us = 100'000;
   int64_t pod_pids_limit = -1;
   uint64_t memory_capacity = 0;  // bytes; 0: read /proc/meminfo
+  // Node allocatable, for /kubepods as a whole (enforceNodeAllocatable: pods).
+  int64_t pods_milli_cpu = 0;  // 0: all CPUs
+  uint64_t pods_memory = 0;    // bytes; 0: no limit
+  bool single_process_oom_kill = false;  // cgroup v2: an OOM kill takes one process instead of the container
 };
 
 // LinuxContainerResources of CRI without the CRI types.

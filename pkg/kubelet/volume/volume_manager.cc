@@ -34,12 +34,13 @@ Status MakeDirWithMode(const std::string& path, mode_t mode) {
 // Volumes that no container mounts are not set up, as upstream.
 std::set<std::string> UsedVolumes(const core::PodSpec& spec) {
   std::set<std::string> names;
-  const auto add = [&](const auto& mounts) {
-    for (const core::VolumeMount& mount : mounts) names.insert(mount.name());
+  const auto add = [&](const auto& container) {
+    for (const core::VolumeMount& mount : container.volumemounts()) names.insert(mount.name());
+    for (const core::VolumeDevice& device : container.volumedevices()) names.insert(device.name());
   };
-  for (const core::Container& container : spec.containers()) add(container.volumemounts());
-  for (const core::Container& container : spec.initcontainers()) add(container.volumemounts());
-  for (const core::EphemeralContainer& container : spec.ephemeralcontainers()) add(container.ephemeralcontainercommon().volumemounts());
+  for (const core::Container& container : spec.containers()) add(container);
+  for (const core::Container& container : spec.initcontainers()) add(container);
+  for (const core::EphemeralContainer& container : spec.ephemeralcontainers()) add(container.ephemeralcontainercommon());
   return names;
 }
 
@@ -53,11 +54,18 @@ class Manager : public VolumeManager {
   Manager(VolumeOptions options, const ObjectGetter& objects) : options_(std::move(options)), objects_(objects), layout_(options_.root_dir) {}
 
   Status SetUp(const Context& ctx, const core::Pod& pod, const DownwardFacts& facts) override {
+    KNARR_TRY(CheckFileName("pod uid", pod.metadata().uid()));
+    KNARR_TRY(MakePodDirs(pod.metadata().uid()));
     return ForEachUsed(ctx, pod, [&](const core::Volume& volume) { return SetUpVolume(pod, volume, facts); });
   }
 
   Status Refresh(const Context& ctx, const core::Pod& pod, const DownwardFacts& facts) override {
-    return ForEachUsed(ctx, pod, [&](const core::Volume& volume) { return IsPayloadVolume(volume) ? SetUpPayload(pod, volume, facts) : Status(); });
+    KNARR_TRY(CheckFileName("pod uid", pod.metadata().uid()));
+    return ForEachUsed(ctx, pod, [&](const core::Volume& volume) {
+      // Only what SetUp has made: a pod that was torn down does not come back.
+      const bool present = IsPayloadVolume(volume) && PathExists(layout_.Volume(pod.metadata().uid(), volume));
+      return present ? SetUpPayload(pod, volume, facts) : Status();
+    });
   }
 
   Result<std::vector<ContainerMount>> MountsFor(const Context& ctx, const core::Pod& pod, const core::Container& container,
@@ -93,17 +101,19 @@ class Manager : public VolumeManager {
 
   Result<std::set<std::string>> PodsOnDisk() const override {
     const Result<std::vector<std::string>> names = ListDir(layout_.Pods());
-    if (names.ok()) return std::set<std::string>(names->begin(), names->end());
-    if (names.error().error_number() == ENOENT) return std::set<std::string>();
-    return names.error();
+    if (!names.ok()) return names.error().error_number() == ENOENT ? Result<std::set<std::string>>(std::set<std::string>()) : names.error();
+    std::set<std::string> uids;
+    for (const std::string& name : *names) {
+      struct stat info {};
+      if (::lstat(JoinPath(layout_.Pods(), name).c_str(), &info) == 0 && S_ISDIR(info.st_mode)) uids.insert(name);
+    }
+    return uids;
   }
 
  private:
   // Goes on after a failure: one missing ConfigMap should not hide the next.
   template <typename Fn>
   Status ForEachUsed(const Context& ctx, const core::Pod& pod, const Fn& fn) {
-    KNARR_TRY(CheckFileName("pod uid", pod.metadata().uid()));
-    KNARR_TRY(MakePodDirs(pod.metadata().uid()));
     const std::set<std::string> used = UsedVolumes(pod.spec());
     std::string errors;
     Code code = Code::kOk;

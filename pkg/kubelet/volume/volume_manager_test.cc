@@ -428,6 +428,24 @@ BOOST_AUTO_TEST_CASE(another_process_takes_over_from_the_disk_alone) {
   BOOST_TEST(TearDown());
 }
 
+BOOST_AUTO_TEST_CASE(refresh_does_not_bring_a_torn_down_pod_back) {
+  AddVolume(pod, "c")->mutable_configmap()->mutable_localobjectreference()->set_name("conf");
+  SetUp();
+  BOOST_TEST(TearDown());
+  BOOST_TEST(manager->Refresh(ctx, pod, facts).ok());
+  BOOST_TEST(!PathExists(base));
+  Put(dir / "root/pods/file", "not a pod");
+  BOOST_TEST(manager->PodsOnDisk()->empty());
+}
+
+BOOST_AUTO_TEST_CASE(block_devices_are_refused_like_other_claims) {
+  core::Volume* const volume = pod.mutable_spec()->add_volumes();
+  volume->set_name("raw");
+  volume->mutable_volumesource()->mutable_persistentvolumeclaim()->set_claimname("c");
+  pod.mutable_spec()->mutable_containers(0)->add_volumedevices()->set_name("raw");
+  BOOST_TEST(SetUpError().find("\"raw\" : no volume plugin matched") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(unknown_pods_are_torn_down_and_hostile_names_refused) {
   BOOST_TEST(manager->TearDown(ctx, "never-seen").ok());
   BOOST_TEST(!manager->TearDown(ctx, "..").ok());
