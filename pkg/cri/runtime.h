@@ -3,8 +3,9 @@
 // suite in pkg/cri/contract_test.h.
 //
 // Every method takes a Context: cancelling it cancels the call. Its deadline counts; without one, a call has
-// upstream's: runtimeRequestTimeout (2 min), that plus the grace period for StopContainer, that plus the timeout for
-// ExecSync, none for PullImage and GetContainerEvents and for an ExecSync without timeout.
+// upstream's: runtimeRequestTimeout (2 min), twice that for RunPodSandbox, that plus the grace period for
+// StopContainer, that plus the timeout for ExecSync, none for PullImage, GetContainerEvents and an ExecSync without
+// timeout.
 // Errors carry the code of the RPC and the runtime's own text; a runtime that cannot be reached is
 // Code::kServiceUnavailable, one that lacks the RPC is Code::kUnimplemented. RpcErrorText() restores the spelling
 // that Kubernetes users grep for.

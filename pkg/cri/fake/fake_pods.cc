@@ -16,9 +16,7 @@ std::string ContainerName(const v1::ContainerMetadata& c, const v1::PodSandboxMe
 
 std::string_view StateName(v1::ContainerState state) { return v1::ContainerState_Name(state); }
 
-Status NoSandbox(std::string_view id) {
-  return Error(Code::kNotFound, "an error occurred when try to find sandbox \"{}\": not found", id);
-}
+Status NoSandbox() { return Error(Code::kNotFound, "an error occurred when try to find sandbox: not found"); }
 Status NoContainer(std::string_view id) {
   return Error(Code::kNotFound, "an error occurred when try to find container \"{}\": not found", id);
 }
@@ -75,6 +73,11 @@ Result<std::string> FakeRuntime::RunPodSandbox(const Context& context, const v1:
   for (const auto& [id, other] : state_->sandboxes) {
     if (SandboxName(other.config.metadata()) == name)
       return Error(Code::kUnknown, "failed to reserve sandbox name \"{0}\": name \"{0}\" is reserved for \"{1}\"", name, id);
+  }
+  if (config.linux().security_context().namespace_options().network() == v1::NODE && !config.hostname().empty()) {
+    return Error(Code::kUnknown,
+                 "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create "
+                 "failed: unable to set hostname without a private UTS namespace: unknown");
   }
   const std::string id = state_->NewId();
   State::Sandbox& sandbox = state_->sandboxes[id];
@@ -140,7 +143,7 @@ Result<v1::PodSandboxStatusResponse> FakeRuntime::PodSandboxStatus(const Context
   KNARR_TRY(Enter(context, {.rpc = "PodSandboxStatus", .id = std::string(sandbox_id)}));
   const FakeLock lock(*state_);
   const auto* sandbox = state_->FindSandbox(sandbox_id);
-  if (sandbox == nullptr) return NoSandbox(sandbox_id);
+  if (sandbox == nullptr) return NoSandbox();
   v1::PodSandboxStatusResponse response;
   *response.mutable_status() = sandbox->status;
   if (verbose) (*response.mutable_info())["info"] = "{}";
@@ -178,7 +181,7 @@ Result<std::string> FakeRuntime::CreateContainer(const Context& context, std::st
   const FakeLock lock(*state_);
   const auto* sandbox = state_->FindSandbox(sandbox_id);
   if (sandbox == nullptr) {
-    return Error(Code::kNotFound, "failed to find sandbox id \"{0}\": {1}", sandbox_id, NoSandbox(sandbox_id).message());
+    return Error(Code::kNotFound, "failed to find sandbox id \"{}\": not found", sandbox_id);
   }
   const std::string name = ContainerName(config.metadata(), sandbox->config.metadata());
   for (const auto& [id, other] : state_->containers) {
@@ -229,7 +232,7 @@ knarr::Status FakeRuntime::StartContainer(const Context& context, std::string_vi
   if (container == nullptr) return NoContainer(container_id);
   v1::ContainerStatus& status = container->status;
   if (status.state() != v1::CONTAINER_CREATED) {
-    return Error(Code::kUnknown, "failed to set starting state for container \"{}\": container is not in created state but in {} state",
+    return Error(Code::kUnknown, "failed to set starting state for container \"{}\": container is in {} state",
                  status.id(), StateName(status.state()));
   }
   const auto sandbox = state_->sandboxes.find(container->sandbox_id);
@@ -435,7 +438,7 @@ Result<v1::PodSandboxStats> FakeRuntime::PodSandboxStats(const Context& context,
   v1::PodSandboxStatsFilter filter;
   filter.set_id(std::string(sandbox_id));
   auto all = KNARR_TRY(ListPodSandboxStats(context, filter));
-  if (all.empty()) return NoSandbox(sandbox_id);
+  if (all.empty()) return NoSandbox();
   return std::move(all.front());
 }
 

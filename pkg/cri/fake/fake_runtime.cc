@@ -298,7 +298,7 @@ knarr::Status FakeRuntime::GetContainerEvents(const Context& context, const std:
   {
     const FakeLock lock(*state_);
     if (!state_->events_supported)
-      return Error(Code::kUnimplemented, "unknown method GetContainerEvents for service runtime.v1.RuntimeService");
+      return Error(Code::kUnimplemented, "method GetContainerEvents not implemented");
     connection = state_->connection;
   }
   if (on_connected) on_connected();
