@@ -1,18 +1,43 @@
 // Validation of core/v1 objects with upstream's paths, reasons and messages.
 // Mirrors: kubernetes/pkg/apis/core/validation/validation.go of 1.32. Input is an object after SetDefaults.
+//
+// Where upstream prints a Go struct with pointers as the bad value, these print the name or the fields concerned.
 #pragma once
 
-#include "k8s.io/api/core/v1/generated.pb.h"
+#include <string_view>
+
 #include "pkg/api/field/field.h"
 #include "pkg/api/types.h"
 
+namespace k8s::io::api::core::v1 {
+class ConfigMap;
+class Pod;
+class Secret;
+}  // namespace k8s::io::api::core::v1
+
 namespace knarr::api {
 
-field::ErrorList ValidatePod(const core::Pod& pod);
+// validation.PodValidationOptions; the defaults are an API server's of 1.32 for a new pod.
+struct PodValidationOptions {
+  // Names of environment variables may be any printable ASCII but '=' (RelaxedEnvironmentVariableValidation).
+  bool allow_relaxed_environment_variable_validation = true;
+  bool allow_relaxed_dns_search_validation = false;
+  bool allow_pod_lifecycle_sleep_action_zero_value = false;
+  bool allow_invalid_pod_deletion_cost = false;
+  bool allow_indivisible_huge_pages_values = false;
+  bool allow_non_local_projected_token_path = false;
+  bool allow_namespaced_sysctls_for_host_net_and_host_ipc = false;
+  // False for pod templates.
+  bool resource_is_pod = true;
+};
+
+// ValidatePodCreate: everything a new pod must be.
+field::ErrorList ValidatePod(const core::Pod& pod, const PodValidationOptions& options = {});
 field::ErrorList ValidateConfigMap(const core::ConfigMap& config_map);
 field::ErrorList ValidateSecret(const core::Secret& secret);
-// What kubelet/config adds for static pods: no service account, no PVC, no claims. ConfigMaps and Secrets are
-// allowed: Knarr resolves them from the manifest directory.
+// What a static pod may not have besides: references to API objects, which upstream refuses too (service account,
+// claims, ...). ConfigMaps and Secrets are allowed: Knarr resolves them from the manifest directory.
+// Mirrors: pkg/kubelet/config/common.go, pkg/api/pod/util.go (HasAPIObjectReference)
 field::ErrorList ValidateStaticPod(const core::Pod& pod);
 
 // v1.PodQOSClass by the resources of all containers. Mirrors: pkg/apis/core/v1/helper/qos/qos.go
