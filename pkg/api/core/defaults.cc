@@ -11,20 +11,20 @@ constexpr int kFileMode = 0644;
 constexpr int kMilli = -3;
 
 // Sets a string that Go has as a plain field: empty means unset.
-#define KNARR_DEFAULT_STRING(message, name, value) \
-  do {                                             \
+#define KNARR_DEFAULT_STRING(message, name, value)             \
+  do {                                                         \
     if ((message).name().empty()) (message).set_##name(value); \
   } while (false)
 
 // Sets a number that Go has as a plain field: zero means unset.
-#define KNARR_DEFAULT_NUMBER(message, name, value) \
-  do {                                             \
+#define KNARR_DEFAULT_NUMBER(message, name, value)          \
+  do {                                                      \
     if ((message).name() == 0) (message).set_##name(value); \
   } while (false)
 
 // Sets a field that Go has as a pointer.
-#define KNARR_DEFAULT_POINTER(message, name, value) \
-  do {                                              \
+#define KNARR_DEFAULT_POINTER(message, name, value)           \
+  do {                                                        \
     if (!(message).has_##name()) (message).set_##name(value); \
   } while (false)
 
@@ -49,7 +49,9 @@ void DefaultResources(core::ResourceRequirements& resources) {
   RoundUpToMilli(resources.mutable_requests());
 }
 
-void DefaultFieldRef(core::ObjectFieldSelector& selector) { KNARR_DEFAULT_STRING(selector, apiversion, "v1"); }
+void DefaultFieldRef(core::ObjectFieldSelector& selector) {
+  KNARR_DEFAULT_STRING(selector, apiversion, "v1");
+}
 
 void DefaultHttpGet(core::HTTPGetAction& http) {
   KNARR_DEFAULT_STRING(http, path, "/");
@@ -171,9 +173,9 @@ void DefaultHostPorts(Containers* containers) {
 
 // Annotations of Kubernetes 1.5 that still must not mean anything.
 void DropInitContainerAnnotations(core::Pod& pod) {
-  for (const char* key : {"pod.beta.kubernetes.io/init-containers", "pod.alpha.kubernetes.io/init-containers",
-                          "pod.beta.kubernetes.io/init-container-statuses",
-                          "pod.alpha.kubernetes.io/init-container-statuses"}) {
+  for (const char* key :
+       {"pod.beta.kubernetes.io/init-containers", "pod.alpha.kubernetes.io/init-containers",
+        "pod.beta.kubernetes.io/init-container-statuses", "pod.alpha.kubernetes.io/init-container-statuses"}) {
     if (pod.metadata().annotations().contains(key)) pod.mutable_metadata()->mutable_annotations()->erase(key);
   }
 }

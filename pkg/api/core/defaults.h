@@ -1,6 +1,6 @@
 // Defaults of core/v1 objects, as an API server applies them when it decodes one.
-// Mirrors: kubernetes/pkg/apis/core/v1/{defaults.go,zz_generated.defaults.go} of 1.32, and what conversion.go changes in
-// passing (serviceAccount, stringData, negative grace periods).
+// Mirrors: kubernetes/pkg/apis/core/v1/{defaults.go,zz_generated.defaults.go} of 1.32, and what conversion.go changes
+// in passing (serviceAccount, stringData, negative grace periods).
 #pragma once
 
 #include "pkg/api/types.h"
@@ -14,8 +14,8 @@ class Secret;
 
 namespace knarr::api {
 
-// Everything a Pod contains: probes, ports, volumes, security context; tolerations are left alone (admission's). Applying
-// it twice changes nothing.
+// Everything a Pod contains: probes, ports, volumes, security context; tolerations are left alone (admission's).
+// Applying it twice changes nothing.
 void SetDefaults(core::Pod& pod);
 // The part that pod templates get as well.
 void SetDefaults(core::PodSpec& spec);

@@ -17,12 +17,9 @@ bool PrintsValue(const FieldError& error) {
     case ErrorType::kRequired:
     case ErrorType::kForbidden:
     case ErrorType::kTooLong:
-    case ErrorType::kInternal:
-      return false;
-    case ErrorType::kTooMany:
-      return !error.value.empty();
-    default:
-      return true;
+    case ErrorType::kInternal: return false;
+    case ErrorType::kTooMany: return !error.value.empty();
+    default: return true;
   }
 }
 
@@ -91,9 +88,13 @@ std::string FieldError::Body() const {
   return body;
 }
 
-std::string FieldError::ToString() const { return field + ": " + Body(); }
+std::string FieldError::ToString() const {
+  return field + ": " + Body();
+}
 
-FieldError Required(const Path& path, std::string_view detail) { return Make(ErrorType::kRequired, path, "", detail); }
+FieldError Required(const Path& path, std::string_view detail) {
+  return Make(ErrorType::kRequired, path, "", detail);
+}
 
 FieldError Duplicate(const Path& path, std::string_view value) {
   return Make(ErrorType::kDuplicate, path, Quote(value), "");
@@ -121,7 +122,8 @@ FieldError TypeInvalid(const Path& path, std::string_view string_value, std::str
 
 FieldError NotSupported(const Path& path, std::string_view value, std::span<const std::string_view> supported) {
   std::string detail;
-  for (const std::string_view one : supported) detail.append(detail.empty() ? "supported values: " : ", ").append(Quote(one));
+  for (const std::string_view one : supported)
+    detail.append(detail.empty() ? "supported values: " : ", ").append(Quote(one));
   return Make(ErrorType::kNotSupported, path, Quote(value), detail);
 }
 
@@ -129,7 +131,9 @@ FieldError NotSupported(const Path& path, std::string_view value, std::initializ
   return NotSupported(path, value, std::span<const std::string_view>(supported.begin(), supported.size()));
 }
 
-FieldError Forbidden(const Path& path, std::string_view detail) { return Make(ErrorType::kForbidden, path, "", detail); }
+FieldError Forbidden(const Path& path, std::string_view detail) {
+  return Make(ErrorType::kForbidden, path, "", detail);
+}
 
 FieldError NotFound(const Path& path, std::string_view value) {
   return Make(ErrorType::kNotFound, path, Quote(value), "");

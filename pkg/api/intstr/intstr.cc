@@ -54,7 +54,9 @@ IntOrString Parse(std::string_view text) {
   return number.ok() ? FromInt32(*number) : FromString(text);
 }
 
-bool IsString(const IntOrString& value) { return value.type() == kString; }
+bool IsString(const IntOrString& value) {
+  return value.type() == kString;
+}
 
 std::string ToString(const IntOrString& value) {
   return IsString(value) ? value.strval() : std::to_string(value.intval());

@@ -16,7 +16,7 @@ namespace knarr::intstr {
 
 using IntOrString = ::k8s::io::apimachinery::pkg::util::intstr::IntOrString;
 
-inline constexpr int64_t kInt = 0;     // IntOrString.type
+inline constexpr int64_t kInt = 0;  // IntOrString.type
 inline constexpr int64_t kString = 1;
 
 IntOrString FromInt32(int32_t value);

@@ -15,8 +15,7 @@ constexpr size_t kNameMax = 255;
 constexpr size_t kReferenceMax = 4096;
 
 #define KNARR_HOST_LABEL "(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
-#define KNARR_DOMAIN \
-  "(?:" KNARR_HOST_LABEL "(?:\\." KNARR_HOST_LABEL ")*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?"
+#define KNARR_DOMAIN "(?:" KNARR_HOST_LABEL "(?:\\." KNARR_HOST_LABEL ")*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?"
 #define KNARR_PATH_PART "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 #define KNARR_PATH KNARR_PATH_PART "(?:/" KNARR_PATH_PART ")*"
 #define KNARR_DIGEST "[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
@@ -91,7 +90,8 @@ Result<ImageReference> Parse(std::string_view image) {
   }
   if (reference.path.size() > kNameMax) return bad("repository name must not be more than 255 characters");
   if (!reference.digest.empty()) {
-    if (const std::string_view problem = DigestProblem(reference.digest); !problem.empty()) return bad(std::string(problem));
+    if (const std::string_view problem = DigestProblem(reference.digest); !problem.empty())
+      return bad(std::string(problem));
   }
   return reference;
 }

@@ -17,12 +17,24 @@ constexpr std::string_view kQualifiedNameText =
     "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
 constexpr std::string_view kSubdomain = "[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
 
-bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
-bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsLowerAlnum(char c) { return IsLower(c) || IsDigit(c); }
-bool IsAlnum(char c) { return IsLowerAlnum(c) || IsUpper(c); }
-bool IsAlpha(char c) { return IsLower(c) || IsUpper(c); }
+bool IsLower(char c) {
+  return c >= 'a' && c <= 'z';
+}
+bool IsUpper(char c) {
+  return c >= 'A' && c <= 'Z';
+}
+bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool IsLowerAlnum(char c) {
+  return IsLower(c) || IsDigit(c);
+}
+bool IsAlnum(char c) {
+  return IsLowerAlnum(c) || IsUpper(c);
+}
+bool IsAlpha(char c) {
+  return IsLower(c) || IsUpper(c);
+}
 
 template <typename Predicate>
 bool All(std::string_view text, Predicate predicate) {
@@ -58,7 +70,9 @@ bool AllParts(std::string_view text, char separator, Predicate predicate) {
   }
 }
 
-bool LooksLikeSubdomain(std::string_view text) { return AllParts(text, '.', LooksLikeLabel); }
+bool LooksLikeSubdomain(std::string_view text) {
+  return AllParts(text, '.', LooksLikeLabel);
+}
 
 void AddMaxLen(Messages& messages, std::string_view value, size_t max) {
   if (value.size() > max) messages.push_back(MaxLenError(static_cast<int>(max)));
@@ -86,7 +100,9 @@ std::string QualifiedNameError() {
 
 }  // namespace
 
-std::string MaxLenError(int length) { return fmt::format("must be no more than {} characters", length); }
+std::string MaxLenError(int length) {
+  return fmt::format("must be no more than {} characters", length);
+}
 
 std::string InclusiveRangeError(int64_t low, int64_t high) {
   return fmt::format("must be between {} and {}, inclusive", low, high);
@@ -209,9 +225,10 @@ Messages IsWildcardDNS1123Subdomain(std::string_view value) {
 Messages IsCIdentifier(std::string_view value) {
   const auto part = [](char c) { return IsAlnum(c) || c == '_'; };
   if (!value.empty() && !IsDigit(value.front()) && All(value, part)) return {};
-  return {RegexError("a valid C identifier must start with alphabetic character or '_', followed by a string of "
-                     "alphanumeric characters or '_'",
-                     "[A-Za-z_][A-Za-z0-9_]*", {"my_name", "MY_NAME", "MyName"})};
+  return {
+      RegexError("a valid C identifier must start with alphabetic character or '_', followed by a string of "
+                 "alphanumeric characters or '_'",
+                 "[A-Za-z_][A-Za-z0-9_]*", {"my_name", "MY_NAME", "MyName"})};
 }
 
 Messages IsInRange(int64_t value, int64_t min, int64_t max) {
@@ -219,9 +236,15 @@ Messages IsInRange(int64_t value, int64_t min, int64_t max) {
   return {InclusiveRangeError(min, max)};
 }
 
-Messages IsValidPortNum(int64_t port) { return IsInRange(port, 1, 65535); }
-Messages IsValidUserID(int64_t uid) { return IsInRange(uid, 0, std::numeric_limits<int32_t>::max()); }
-Messages IsValidGroupID(int64_t gid) { return IsInRange(gid, 0, std::numeric_limits<int32_t>::max()); }
+Messages IsValidPortNum(int64_t port) {
+  return IsInRange(port, 1, 65535);
+}
+Messages IsValidUserID(int64_t uid) {
+  return IsInRange(uid, 0, std::numeric_limits<int32_t>::max());
+}
+Messages IsValidGroupID(int64_t gid) {
+  return IsInRange(gid, 0, std::numeric_limits<int32_t>::max());
+}
 
 Messages IsValidPortName(std::string_view port) {
   Messages messages;

@@ -53,6 +53,7 @@ std::optional<IpAddress> ParseIPSloppy(std::string_view text);
 
 std::string MaxLenError(int length);
 std::string InclusiveRangeError(int64_t low, int64_t high);
-std::string RegexError(std::string_view message, std::string_view format, std::initializer_list<std::string_view> examples);
+std::string RegexError(std::string_view message, std::string_view format,
+                       std::initializer_list<std::string_view> examples);
 
 }  // namespace knarr::names

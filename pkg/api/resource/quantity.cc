@@ -21,7 +21,9 @@ constexpr int kMilli = -3;
 // Of the mantissa and of the value written out: what bounds the time of all arithmetic.
 constexpr int kMaxDigits = 1000;
 
-BigInt Pow10(int exponent) { return boost::multiprecision::pow(BigInt(10), static_cast<unsigned>(exponent)); }
+BigInt Pow10(int exponent) {
+  return boost::multiprecision::pow(BigInt(10), static_cast<unsigned>(exponent));
+}
 
 // 10^exponent, 0 where that does not fit.
 __int128 SmallPow10(int exponent) {
@@ -178,7 +180,8 @@ struct QuantityOps {
       bool exact = false;
       const int64_t drop = kNano - exponent;
       // Twenty digits more than there are leave nothing but the round-up.
-      mantissa = DivideAwayFromZero(mantissa, Pow10(static_cast<int>(std::min<int64_t>(drop, kMaxDigits + 20))), &exact);
+      mantissa =
+          DivideAwayFromZero(mantissa, Pow10(static_cast<int>(std::min<int64_t>(drop, kMaxDigits + 20))), &exact);
       exponent = kNano;
     }
     Quantity q = Make(mantissa, static_cast<int>(exponent), parts.format);
@@ -206,8 +209,7 @@ struct QuantityOps {
     for (const char c : shifted) value = value * 10 + (c - '0');
     const __int128 mantissa = static_cast<__int128>(value) << (binary ? parts.exponent : 0);
     *out = MakeSmall(parts.positive ? mantissa : -mantissa, static_cast<int>(scale), parts.format);
-    const bool canonical = binary ? (value & 7) != 0
-                                  : scale % 3 == 0 && !shifted.ends_with("000") && shifted[0] != '0';
+    const bool canonical = binary ? (value & 7) != 0 : scale % 3 == 0 && !shifted.ends_with("000") && shifted[0] != '0';
     if (canonical) out->text_ = text;
     return true;
   }
@@ -215,7 +217,9 @@ struct QuantityOps {
 
 Quantity::Quantity(int64_t value, Format format) : mantissa_(value), format_(format) {}
 
-Quantity Quantity::FromMilli(int64_t milli, Format format) { return QuantityOps::MakeSmall(milli, kMilli, format); }
+Quantity Quantity::FromMilli(int64_t milli, Format format) {
+  return QuantityOps::MakeSmall(milli, kMilli, format);
+}
 
 Result<Quantity> Quantity::Parse(std::string_view text) {
   const internal::QuantityParts parts = KNARR_TRY(internal::SplitQuantity(text));
@@ -252,7 +256,8 @@ std::string Quantity::ToString() const {
   if (format_ != Format::kBinarySI) return DecimalText(std::move(mantissa), exponent_, format_);
   // Small and fractional values would lose precision with a binary suffix.
   bool exact = true;
-  BigInt whole = exponent_ >= 0 ? BigInt(mantissa * Pow10(exponent_)) : DivideAwayFromZero(mantissa, Pow10(-exponent_), &exact);
+  BigInt whole =
+      exponent_ >= 0 ? BigInt(mantissa * Pow10(exponent_)) : DivideAwayFromZero(mantissa, Pow10(-exponent_), &exact);
   if (!exact || abs(whole) < 1024) return DecimalText(std::move(mantissa), exponent_, Format::kDecimalSI);
   return BinaryText(std::move(whole));
 }
@@ -297,9 +302,15 @@ Quantity Quantity::operator-() const {
   return negated;
 }
 
-Quantity Quantity::operator+(const Quantity& other) const { return QuantityOps::Add(*this, other); }
-Quantity Quantity::operator-(const Quantity& other) const { return QuantityOps::Add(*this, -other); }
+Quantity Quantity::operator+(const Quantity& other) const {
+  return QuantityOps::Add(*this, other);
+}
+Quantity Quantity::operator-(const Quantity& other) const {
+  return QuantityOps::Add(*this, -other);
+}
 
-std::strong_ordering Quantity::operator<=>(const Quantity& other) const { return QuantityOps::Compare(*this, other); }
+std::strong_ordering Quantity::operator<=>(const Quantity& other) const {
+  return QuantityOps::Compare(*this, other);
+}
 
 }  // namespace knarr

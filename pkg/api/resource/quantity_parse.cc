@@ -10,9 +10,13 @@ namespace {
 
 using Format = Quantity::Format;
 
-Status Bad(std::string_view text) { return Status(Code::kInvalid, std::string(text)); }
+Status Bad(std::string_view text) {
+  return Status(Code::kInvalid, std::string(text));
+}
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 std::string_view TakeDigits(std::string_view& text) {
   size_t size = 0;
@@ -53,9 +57,9 @@ bool InterpretSuffix(std::string_view suffix, QuantityParts* parts) {
     int base, exponent;
   };
   static constexpr Known kKnown[] = {
-      {"", 10, 0},   {"n", 10, -9},  {"u", 10, -6},  {"m", 10, -3},  {"k", 10, 3},   {"M", 10, 6},
-      {"G", 10, 9},  {"T", 10, 12},  {"P", 10, 15},  {"E", 10, 18},  {"Ki", 2, 10},  {"Mi", 2, 20},
-      {"Gi", 2, 30}, {"Ti", 2, 40},  {"Pi", 2, 50},  {"Ei", 2, 60},
+      {"", 10, 0},   {"n", 10, -9}, {"u", 10, -6}, {"m", 10, -3}, {"k", 10, 3},  {"M", 10, 6},
+      {"G", 10, 9},  {"T", 10, 12}, {"P", 10, 15}, {"E", 10, 18}, {"Ki", 2, 10}, {"Mi", 2, 20},
+      {"Gi", 2, 30}, {"Ti", 2, 40}, {"Pi", 2, 50}, {"Ei", 2, 60},
   };
   for (const Known& known : kKnown) {
     if (known.suffix != suffix) continue;

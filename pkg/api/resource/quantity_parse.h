@@ -17,8 +17,8 @@ inline constexpr std::string_view kBadSuffix = "unable to parse quantity's suffi
 // [sign] numerator [. denominator] suffix, the suffix as base^exponent. Views into the text.
 struct QuantityParts {
   bool positive = true;
-  bool has_digits = false;         // upstream lets "." and "k" through as zero, but not where it needs more precision
-  std::string_view numerator;      // without leading zeros, "0" if that leaves nothing
+  bool has_digits = false;     // upstream lets "." and "k" through as zero, but not where it needs more precision
+  std::string_view numerator;  // without leading zeros, "0" if that leaves nothing
   std::string_view denominator;
   int base = 10;
   int exponent = 0;

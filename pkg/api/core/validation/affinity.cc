@@ -36,8 +36,8 @@ void ValidateNodeFieldSelectorRequirement(const core::NodeSelectorRequirement& r
   if (op != "In" && op != "NotIn") {
     errors.push_back(field::Invalid(path.Child("operator"), op, kBadOperator));
   } else if (requirement.values_size() != 1) {
-    errors.push_back(field::Required(path.Child("values"),
-                                     "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"));
+    errors.push_back(field::Required(
+        path.Child("values"), "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"));
   }
   if (requirement.key() != "metadata.name") {
     errors.push_back(field::Invalid(path.Child("key"), requirement.key(), "not a valid field selector key"));
@@ -51,8 +51,8 @@ void ValidateNodeFieldSelectorRequirement(const core::NodeSelectorRequirement& r
 
 void ValidateNodeSelectorTerm(const core::NodeSelectorTerm& term, const Path& path, ErrorList& errors) {
   for (int i = 0; i < term.matchexpressions_size(); ++i) {
-    ValidateNodeSelectorRequirement(term.matchexpressions(i), path.Child("matchExpressions").Index(static_cast<size_t>(i)),
-                                    errors);
+    ValidateNodeSelectorRequirement(term.matchexpressions(i),
+                                    path.Child("matchExpressions").Index(static_cast<size_t>(i)), errors);
   }
   for (int i = 0; i < term.matchfields_size(); ++i) {
     ValidateNodeFieldSelectorRequirement(term.matchfields(i), path.Child("matchFields").Index(static_cast<size_t>(i)),
@@ -69,7 +69,8 @@ void ValidateNodeAffinity(const core::NodeAffinity& affinity, const Path& path, 
     const auto& terms = affinity.requiredduringschedulingignoredduringexecution().nodeselectorterms();
     const Path list = path.Child(kRequired).Child("nodeSelectorTerms");
     if (terms.empty()) errors.push_back(field::Required(list, "must have at least one node selector term"));
-    for (int i = 0; i < terms.size(); ++i) ValidateNodeSelectorTerm(terms[i], list.Index(static_cast<size_t>(i)), errors);
+    for (int i = 0; i < terms.size(); ++i)
+      ValidateNodeSelectorTerm(terms[i], list.Index(static_cast<size_t>(i)), errors);
   }
   const auto& preferred = affinity.preferredduringschedulingignoredduringexecution();
   for (int i = 0; i < preferred.size(); ++i) {

@@ -47,7 +47,8 @@ void ValidateAppArmorAnnotation(const core::PodSpec& spec, const std::string& ke
                                 const Path& path, ErrorList& errors) {
   const std::string container = key.substr(kAppArmor.size());
   if (!HasContainer(spec, container)) errors.push_back(field::Invalid(path.Key(key), container, "container not found"));
-  if (profile.empty() || profile == kRuntimeDefault || profile == kUnconfined || profile.starts_with(kLocalhost)) return;
+  if (profile.empty() || profile == kRuntimeDefault || profile == kUnconfined || profile.starts_with(kLocalhost))
+    return;
   errors.push_back(field::Invalid(path.Key(key), profile, "invalid AppArmor profile name: " + field::Quote(profile)));
 }
 
@@ -82,31 +83,32 @@ void ValidateSeccompMatches(const core::Pod& pod, const Path& spec_path, ErrorLi
   }
   VisitContainersWithPath(pod.spec(), spec_path,
                           [&](const std::string& name, const Path& path, const core::SecurityContext* container) {
-    if (container == nullptr || !container->has_seccompprofile()) return true;
-    const auto found = annotations.find(std::string(kSeccompContainer) + name);
-    if (found != annotations.end()) {
-      ValidateMatch(container->seccompprofile(), found->second, true, "seccomp",
-                    path.Child("securityContext.seccompProfile"), errors);
-    }
-    return true;
-  });
+                            if (container == nullptr || !container->has_seccompprofile()) return true;
+                            const auto found = annotations.find(std::string(kSeccompContainer) + name);
+                            if (found != annotations.end()) {
+                              ValidateMatch(container->seccompprofile(), found->second, true, "seccomp",
+                                            path.Child("securityContext.seccompProfile"), errors);
+                            }
+                            return true;
+                          });
 }
 
 void ValidateAppArmorMatches(const core::Pod& pod, const Path& spec_path, ErrorList& errors) {
   if (pod.spec().os().name() == "windows") return;
   const auto& annotations = pod.metadata().annotations();
   const core::PodSecurityContext& security = pod.spec().securitycontext();
-  VisitContainersWithPath(pod.spec(), spec_path,
-                          [&](const std::string& name, const Path& path, const core::SecurityContext* container) {
-    const core::AppArmorProfile* profile = security.has_apparmorprofile() ? &security.apparmorprofile() : nullptr;
-    if (container != nullptr && container->has_apparmorprofile()) profile = &container->apparmorprofile();
-    if (profile == nullptr) return true;
-    const auto found = annotations.find(std::string(kAppArmor) + name);
-    if (found != annotations.end()) {
-      ValidateMatch(*profile, found->second, false, "apparmor", path.Child("securityContext.appArmorProfile"), errors);
-    }
-    return true;
-  });
+  VisitContainersWithPath(
+      pod.spec(), spec_path, [&](const std::string& name, const Path& path, const core::SecurityContext* container) {
+        const core::AppArmorProfile* profile = security.has_apparmorprofile() ? &security.apparmorprofile() : nullptr;
+        if (container != nullptr && container->has_apparmorprofile()) profile = &container->apparmorprofile();
+        if (profile == nullptr) return true;
+        const auto found = annotations.find(std::string(kAppArmor) + name);
+        if (found != annotations.end()) {
+          ValidateMatch(*profile, found->second, false, "apparmor", path.Child("securityContext.appArmorProfile"),
+                        errors);
+        }
+        return true;
+      });
 }
 
 }  // namespace
@@ -117,8 +119,7 @@ void ValidatePodSpecificAnnotations(const core::Pod& pod, const Path& path, cons
   for (const std::string& key : SortedKeys(annotations)) {
     const std::string& value = annotations.at(key);
     if (key == kMirror && pod.spec().nodename().empty()) {
-      errors.push_back(
-          field::Invalid(path.Key(key), value, "must set spec.nodeName if mirror pod annotation is set"));
+      errors.push_back(field::Invalid(path.Key(key), value, "must set spec.nodeName if mirror pod annotation is set"));
     }
     if (key == kDeletionCost && !options.allow_invalid_pod_deletion_cost && !IsDeletionCost(value)) {
       errors.push_back(field::Invalid(path.Key(key), value, "must be a 32bit integer"));

@@ -15,8 +15,8 @@ void ValidateDataSource(const Reference& source, const Path& path, ErrorList& er
   RequireText(errors, path.Child("kind"), source.kind());
   if (source.apigroup().empty()) {
     if (source.kind() != "PersistentVolumeClaim") {
-      errors.push_back(field::Invalid(path, source.kind(),
-                                      "must be 'PersistentVolumeClaim' when referencing the default apiGroup"));
+      errors.push_back(
+          field::Invalid(path, source.kind(), "must be 'PersistentVolumeClaim' when referencing the default apiGroup"));
     }
   } else {
     AddInvalid(errors, path.Child("apiGroup"), source.apigroup(), names::IsDNS1123Subdomain(source.apigroup()));
@@ -106,8 +106,8 @@ void ValidatePodResourceClaim(const core::PodResourceClaim& claim, Names& seen, 
         path, claim.name(), "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"));
   }
   if (!claim.has_resourceclaimname() && !claim.has_resourceclaimtemplatename()) {
-    errors.push_back(field::Invalid(path, claim.name(),
-                                    "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"));
+    errors.push_back(
+        field::Invalid(path, claim.name(), "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"));
   }
   if (claim.has_resourceclaimname()) {
     AddInvalid(errors, path.Child("resourceClaimName"), claim.resourceclaimname(),

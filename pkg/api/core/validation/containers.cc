@@ -21,7 +21,8 @@ void ValidateContainerPorts(const core::Container& container, const Path& list, 
     if (port.containerport() == 0) {
       errors.push_back(field::Required(path.Child("containerPort"), ""));
     } else {
-      AddInvalid(errors, path.Child("containerPort"), port.containerport(), names::IsValidPortNum(port.containerport()));
+      AddInvalid(errors, path.Child("containerPort"), port.containerport(),
+                 names::IsValidPortNum(port.containerport()));
     }
     if (port.hostport() != 0) {
       AddInvalid(errors, path.Child("hostPort"), port.hostport(), names::IsValidPortNum(port.hostport()));
@@ -36,8 +37,7 @@ void AccumulateHostPorts(const core::Container& container, Names& seen, const Pa
     if (port.hostport() == 0) continue;
     const std::string key = fmt::format("{}/{}/{}", port.protocol(), port.hostip(), port.hostport());
     if (!seen.insert(key).second) {
-      errors.push_back(
-          field::Duplicate(path.Child("ports").Index(static_cast<size_t>(i)).Child("hostPort"), key));
+      errors.push_back(field::Duplicate(path.Child("ports").Index(static_cast<size_t>(i)).Child("hostPort"), key));
     }
   }
 }
@@ -60,8 +60,8 @@ void ValidateResizePolicy(const core::Container& container, std::string_view pod
     RequireSetAndOneOf(errors, path, policy.resourcename(), kResources);
     RequireSetAndOneOf(errors, path, policy.restartpolicy(), kPolicies);
     if (pod_restart_policy == "Never" && policy.restartpolicy() != "NotRequired") {
-      errors.push_back(field::Invalid(path, policy.restartpolicy(),
-                                      "must be 'NotRequired' when `restartPolicy` is 'Never'"));
+      errors.push_back(
+          field::Invalid(path, policy.restartpolicy(), "must be 'NotRequired' when `restartPolicy` is 'Never'"));
     }
   }
 }
@@ -74,7 +74,8 @@ void ValidateContainerCommon(const core::Container& container, const PodContext&
     AddInvalid(errors, path.Child("name"), container.name(), names::IsDNS1123Label(container.name()));
   }
   RequireText(errors, path.Child("image"), container.image());
-  ValidateTerminationMessagePolicy(container.terminationmessagepolicy(), path.Child("terminationMessagePolicy"), errors);
+  ValidateTerminationMessagePolicy(container.terminationmessagepolicy(), path.Child("terminationMessagePolicy"),
+                                   errors);
   ValidateContainerPorts(container, path.Child("ports"), errors);
   ValidateEnv(container, path.Child("env"), pod.options, errors);
   ValidateEnvFrom(container, path.Child("envFrom"), pod.options, errors);

@@ -19,7 +19,8 @@ void ValidateKeySelector(const Selector& selector, const Path& path, ErrorList& 
   const std::string& name = selector.localobjectreference().name();
   AddInvalid(errors, path.Child("name"), name, names::NameIsDNSSubdomain(name, false));
   RequireText(errors, path.Child("key"), selector.key());
-  if (!selector.key().empty()) AddInvalid(errors, path.Child("key"), selector.key(), names::IsConfigMapKey(selector.key()));
+  if (!selector.key().empty())
+    AddInvalid(errors, path.Child("key"), selector.key(), names::IsConfigMapKey(selector.key()));
 }
 
 // ConfigMapEnvSource or SecretEnvSource.
@@ -31,9 +32,9 @@ void ValidateEnvSource(const Source& source, const Path& path, ErrorList& errors
 }
 
 void ValidateValueFrom(const core::EnvVar& variable, const Path& path, ErrorList& errors) {
-  static constexpr std::string_view kFields[] = {"metadata.name",  "metadata.namespace",      "metadata.uid",
-                                                 "spec.nodeName",  "spec.serviceAccountName", "status.hostIP",
-                                                 "status.hostIPs", "status.podIP",            "status.podIPs"};
+  static constexpr std::string_view kFields[] = {
+      "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
+      "status.hostIP", "status.hostIPs",     "status.podIP", "status.podIPs"};
   const core::EnvVarSource& source = variable.valuefrom();
   int sources = 0;
   if (source.has_fieldref()) {
@@ -67,15 +68,16 @@ bool IsHugepages(std::string_view resource) {
 }
 
 void ValidateDivisor(const core::ResourceFieldSelector& selector, const Path& path, ErrorList& errors) {
-  static constexpr std::string_view kByteDivisors[] = {"1",   "1E",  "1Ei", "1G", "1Gi", "1Ki", "1M",
-                                                       "1Mi", "1P",  "1Pi", "1T", "1Ti", "1k"};
+  static constexpr std::string_view kByteDivisors[] = {"1",   "1E", "1Ei", "1G", "1Gi", "1Ki", "1M",
+                                                       "1Mi", "1P", "1Pi", "1T", "1Ti", "1k"};
   const Quantity divisor = Quantity::From(selector.divisor());
   if (divisor.IsZero()) return;
   const std::string text = divisor.ToString();
   const std::string& resource = selector.resource();
   const auto add = [&](std::string_view values, std::string_view kind) {
-    errors.push_back(field::Invalid(path.Child("divisor"), resource,
-                                    fmt::format("only divisor's values {} are supported with the {} resource", values, kind)));
+    errors.push_back(
+        field::Invalid(path.Child("divisor"), resource,
+                       fmt::format("only divisor's values {} are supported with the {} resource", values, kind)));
   };
   if (resource == "limits.cpu" || resource == "requests.cpu") {
     if (text != "1m" && text != "1") add("1m and 1", "cpu");
@@ -103,9 +105,10 @@ bool SplitMaybeSubscriptedPath(std::string_view field_path, std::string_view* pa
 // The fields of a pod that some version of the downward API knows; "" for those it does not.
 std::string_view ConvertDownwardAPIFieldLabel(std::string_view label) {
   static constexpr std::string_view kKnown[] = {
-      "metadata.annotations", "metadata.labels",    "metadata.name",           "metadata.namespace", "metadata.uid",
-      "spec.nodeName",        "spec.restartPolicy", "spec.serviceAccountName", "spec.schedulerName", "status.phase",
-      "status.hostIP",        "status.hostIPs",     "status.podIP",            "status.podIPs"};
+      "metadata.annotations", "metadata.labels", "metadata.name",      "metadata.namespace",
+      "metadata.uid",         "spec.nodeName",   "spec.restartPolicy", "spec.serviceAccountName",
+      "spec.schedulerName",   "status.phase",    "status.hostIP",      "status.hostIPs",
+      "status.podIP",         "status.podIPs"};
   if (label == "spec.host") return "spec.nodeName";
   const auto found = std::find(std::begin(kKnown), std::end(kKnown), label);
   return found == std::end(kKnown) ? std::string_view() : *found;
@@ -165,7 +168,8 @@ void ValidateObjectFieldSelector(const core::ObjectFieldSelector& selector,
   std::string_view name;
   std::string_view subscript;
   if (SplitMaybeSubscriptedPath(field_path, &name, &subscript)) {
-    if (name == "metadata.annotations") return AddInvalid(errors, path, Lower(subscript), names::IsQualifiedName(Lower(subscript)));
+    if (name == "metadata.annotations")
+      return AddInvalid(errors, path, Lower(subscript), names::IsQualifiedName(Lower(subscript)));
     if (name == "metadata.labels") return AddInvalid(errors, path, subscript, names::IsQualifiedName(subscript));
     return conversion_error("field label does not support subscript", field_path);
   }

@@ -1,6 +1,6 @@
 // What the files of core/v1 validation share. Internal to pkg/api/core: others include pkg/api/core/validation.h.
-// Every function appends what it finds to `errors`, in upstream's order, except that map keys are taken sorted (Go takes
-// them in random order). Functions keep upstream's names.
+// Every function appends what it finds to `errors`, in upstream's order, except that map keys are taken sorted (Go
+// takes them in random order). Functions keep upstream's names.
 #pragma once
 
 #include <algorithm>
@@ -139,7 +139,8 @@ void ValidateObjectFieldSelector(const core::ObjectFieldSelector& selector,
                                  std::span<const std::string_view> expressions, const Path& path, ErrorList& errors);
 void ValidateContainerResourceFieldSelector(const core::ResourceFieldSelector& selector, const Path& path, bool volume,
                                             ErrorList& errors);
-void ValidateVolumeMounts(const core::Container& container, const Volumes& volumes, const Path& path, ErrorList& errors);
+void ValidateVolumeMounts(const core::Container& container, const Volumes& volumes, const Path& path,
+                          ErrorList& errors);
 void ValidateVolumeDevices(const core::Container& container, const Volumes& volumes, const Path& path,
                            ErrorList& errors);
 void ValidateLifecycleAndProbes(const core::Container& container, const PodContext& pod, const Path& path,

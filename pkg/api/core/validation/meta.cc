@@ -33,10 +33,11 @@ void ValidateOwnerReferences(const meta::ObjectMeta& metadata, const Path& path,
     if (controller.empty()) {
       controller = current;
     } else {
-      errors.push_back(field::Invalid(path, current,
-                                      fmt::format("Only one reference can have Controller set to true. Found \"true\" in "
-                                                  "references for {} and {}",
-                                                  controller, current)));
+      errors.push_back(
+          field::Invalid(path, current,
+                         fmt::format("Only one reference can have Controller set to true. Found \"true\" in "
+                                     "references for {} and {}",
+                                     controller, current)));
     }
   }
 }
@@ -93,8 +94,8 @@ void ValidateLabelSelectorRequirement(const meta::LabelSelectorRequirement& requ
     }
   } else if (op == "Exists" || op == "DoesNotExist") {
     if (!requirement.values().empty()) {
-      errors.push_back(field::Forbidden(path.Child("values"),
-                                        "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
+      errors.push_back(
+          field::Forbidden(path.Child("values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
     }
   } else {
     errors.push_back(field::Invalid(path.Child("operator"), op, "not a valid selector operator"));

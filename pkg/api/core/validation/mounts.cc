@@ -32,8 +32,7 @@ void ValidateRecursiveReadOnly(const core::VolumeMount& mount, const Path& path,
   }
   if (!mount.readonly()) errors.push_back(field::Forbidden(path, "may only be specified when readOnly is true"));
   if (mount.has_mountpropagation() && mount.mountpropagation() != "None") {
-    errors.push_back(
-        field::Forbidden(path, "may only be specified when mountPropagation is None or not specified"));
+    errors.push_back(field::Forbidden(path, "may only be specified when mountPropagation is None or not specified"));
   }
 }
 

@@ -35,10 +35,11 @@ void ValidateSleep(const core::SleepAction& sleep, const PodContext& pod, const 
   if (sleep.seconds() >= least && sleep.seconds() <= *pod.grace_period) return;
   errors.push_back(field::Invalid(
       path, sleep.seconds(),
-      least == 0 ? fmt::format("must be non-negative and less than terminationGracePeriodSeconds ({})", *pod.grace_period)
-                 : fmt::format("must be greater than 0 and less than terminationGracePeriodSeconds ({}). Enable "
-                               "AllowPodLifecycleSleepActionZeroValue feature gate for zero sleep.",
-                               *pod.grace_period)));
+      least == 0
+          ? fmt::format("must be non-negative and less than terminationGracePeriodSeconds ({})", *pod.grace_period)
+          : fmt::format("must be greater than 0 and less than terminationGracePeriodSeconds ({}). Enable "
+                        "AllowPodLifecycleSleepActionZeroValue feature gate for zero sleep.",
+                        *pod.grace_period)));
 }
 
 // The first handler is validated, any further one is forbidden.
@@ -63,10 +64,10 @@ class HandlerValidator {
     Check(handler.has_exec(), "exec", [&](const Path& path) {
       if (handler.exec().command().empty()) errors_.push_back(field::Required(path.Child("command"), ""));
     });
-    Check(handler.has_httpget(), "httpGet", [&](const Path& path) { ValidateHttpGet(handler.httpget(), path, errors_); });
-    Check(handler.has_tcpsocket(), "tcpSocket", [&](const Path& path) {
-      ValidatePortNumOrName(handler.tcpsocket().port(), path.Child("port"), errors_);
-    });
+    Check(handler.has_httpget(), "httpGet",
+          [&](const Path& path) { ValidateHttpGet(handler.httpget(), path, errors_); });
+    Check(handler.has_tcpsocket(), "tcpSocket",
+          [&](const Path& path) { ValidatePortNumOrName(handler.tcpsocket().port(), path.Child("port"), errors_); });
   }
 
   void Finish() {

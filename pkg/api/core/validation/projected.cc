@@ -37,7 +37,8 @@ void ValidateLabelList(std::string_view text, std::string_view whole, names::Mes
     const std::string_view label = text.substr(0, dot);
     const names::Messages messages = check(label);
     for (const std::string& message : messages) {
-      errors.push_back(field::Invalid(path, whole, fmt::format("validating label {}: {}", field::Quote(label), message)));
+      errors.push_back(
+          field::Invalid(path, whole, fmt::format("validating label {}: {}", field::Quote(label), message)));
     }
     more = dot != std::string_view::npos && messages.empty();
     if (more) text.remove_prefix(dot + 1);
@@ -50,8 +51,8 @@ void ValidateSignerName(const std::string& signer, const Path& path, ErrorList& 
     return;
   }
   if (std::count(signer.begin(), signer.end(), '/') != 1) {
-    errors.push_back(field::Invalid(
-        path, signer, "must be a fully qualified domain and path of the form 'example.com/signer-name'"));
+    errors.push_back(field::Invalid(path, signer,
+                                    "must be a fully qualified domain and path of the form 'example.com/signer-name'"));
     return;
   }
   const std::string domain = signer.substr(0, signer.find('/'));
@@ -59,8 +60,7 @@ void ValidateSignerName(const std::string& signer, const Path& path, ErrorList& 
   if (domain.size() > kSignerDomainMax) errors.push_back(field::TooLong(path, "", kSignerDomainMax));
   ValidateLabelList(domain, domain, names::IsDNS1123Label, path, errors);
   if (domain.find('.') == std::string::npos) {
-    errors.push_back(
-        field::Invalid(path, domain, "should be a domain with at least two segments separated by dots"));
+    errors.push_back(field::Invalid(path, domain, "should be a domain with at least two segments separated by dots"));
   }
   ValidateLabelList(rest, rest, names::IsDNS1123Subdomain, path, errors);
   if (signer.size() > kSignerNameMax) errors.push_back(field::TooLong(path, "", kSignerNameMax));
@@ -78,7 +78,8 @@ void ValidateClusterTrustBundle(const core::ClusterTrustBundleProjection& bundle
   } else if (bundle.has_name()) {
     if (bundle.name().empty()) errors.push_back(field::Required(path.Child("name"), "must be a valid object name"));
     for (const std::string& message : CheckTrustBundleName(bundle.name())) {
-      errors.push_back(field::Invalid(path.Child("name"), bundle.name(), "not a valid clustertrustbundlename: " + message));
+      errors.push_back(
+          field::Invalid(path.Child("name"), bundle.name(), "not a valid clustertrustbundlename: " + message));
     }
     if (bundle.has_labelselector()) {
       errors.push_back(field::Invalid(path.Child("labelSelector"), bundle.labelselector().ShortDebugString(),
@@ -154,8 +155,8 @@ class Projections {
   void Token(const core::ServiceAccountTokenProjection& token, const Path& path) {
     const int64_t seconds = token.expirationseconds();
     if (seconds < 10 * 60) {
-      errors_.push_back(field::Invalid(path.Child("expirationSeconds"), seconds,
-                                       "may not specify a duration less than 10 minutes"));
+      errors_.push_back(
+          field::Invalid(path.Child("expirationSeconds"), seconds, "may not specify a duration less than 10 minutes"));
     }
     if (seconds > (int64_t{1} << 32)) {
       errors_.push_back(field::Invalid(path.Child("expirationSeconds"), seconds,

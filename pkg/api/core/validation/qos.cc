@@ -5,7 +5,9 @@ namespace {
 
 using Sums = std::map<std::string, Quantity, std::less<>>;
 
-bool IsComputeResource(std::string_view name) { return name == "cpu" || name == "memory"; }
+bool IsComputeResource(std::string_view name) {
+  return name == "cpu" || name == "memory";
+}
 
 // Adds what is above zero, and says how many resources that were.
 template <typename Resources>

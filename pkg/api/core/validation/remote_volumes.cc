@@ -28,7 +28,9 @@ void ValidateInitiatorName(const std::string& name, const Path& path, ErrorList&
   }
 }
 
-void ValidateLun(int lun, const Path& path, ErrorList& errors) { AddInvalid(errors, path, lun, names::IsInRange(lun, 0, 255)); }
+void ValidateLun(int lun, const Path& path, ErrorList& errors) {
+  AddInvalid(errors, path, lun, names::IsInRange(lun, 0, 255));
+}
 
 void ValidatePartition(int partition, const Path& path, ErrorList& errors) {
   if (partition < 0 || partition > 255) {
@@ -122,8 +124,8 @@ void ValidateSource(const core::FlexVolumeSource& flex, const Path& path, ErrorL
   for (const std::string& key : SortedKeys(flex.options())) {
     const std::string normalized = "." + Lower(key.substr(0, key.find('/')));
     if (normalized.ends_with(".kubernetes.io") || normalized.ends_with(".k8s.io")) {
-      errors.push_back(field::Invalid(path.Child("options").Key(key), key,
-                                      "kubernetes.io and k8s.io namespaces are reserved"));
+      errors.push_back(
+          field::Invalid(path.Child("options").Key(key), key, "kubernetes.io and k8s.io namespaces are reserved"));
     }
   }
 }
@@ -142,8 +144,9 @@ void ValidateSource(const core::AzureDiskVolumeSource& disk, const Path& path, E
         path.Child("diskURI"), disk.diskuri(),
         {"/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}"}));
   } else if (!disk.diskuri().starts_with("https://")) {
-    errors.push_back(field::NotSupported(path.Child("diskURI"), disk.diskuri(),
-                                         {"https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd"}));
+    errors.push_back(
+        field::NotSupported(path.Child("diskURI"), disk.diskuri(),
+                            {"https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd"}));
   }
 }
 
@@ -156,7 +159,8 @@ void ValidateSource(const core::ScaleIOVolumeSource& scale_io, const Path& path,
 void ValidateSource(const core::StorageOSVolumeSource& storage_os, const Path& path, ErrorList& errors) {
   RequireText(errors, path.Child("volumeName"), storage_os.volumename());
   if (!storage_os.volumename().empty()) {
-    AddInvalid(errors, path.Child("volumeName"), storage_os.volumename(), names::IsDNS1123Label(storage_os.volumename()));
+    AddInvalid(errors, path.Child("volumeName"), storage_os.volumename(),
+               names::IsDNS1123Label(storage_os.volumename()));
   }
   if (!storage_os.volumenamespace().empty()) {
     AddInvalid(errors, path.Child("volumeNamespace"), storage_os.volumenamespace(),

@@ -8,14 +8,18 @@ namespace {
 
 constexpr std::string_view kHugepages = "hugepages-";
 
-bool IsHugepages(std::string_view name) { return name.starts_with(kHugepages); }
+bool IsHugepages(std::string_view name) {
+  return name.starts_with(kHugepages);
+}
 
 // In the kubernetes.io namespace, where names without a prefix are, too.
 bool IsNativeResource(std::string_view name) {
   return name.find('/') == std::string_view::npos || name.find("kubernetes.io/") != std::string_view::npos;
 }
 
-bool IsOvercommitAllowed(std::string_view name) { return IsNativeResource(name) && !IsHugepages(name); }
+bool IsOvercommitAllowed(std::string_view name) {
+  return IsNativeResource(name) && !IsHugepages(name);
+}
 
 bool IsExtendedResourceName(std::string_view name) {
   if (IsNativeResource(name) || name.starts_with("requests.")) return false;
@@ -23,11 +27,26 @@ bool IsExtendedResourceName(std::string_view name) {
 }
 
 bool IsStandardResourceName(std::string_view name) {
-  static const Names kStandard = {
-      "configmaps", "cpu", "ephemeral-storage", "limits.cpu", "limits.ephemeral-storage", "limits.memory", "memory",
-      "persistentvolumeclaims", "pods", "replicationcontrollers", "requests.cpu", "requests.ephemeral-storage",
-      "requests.memory", "requests.storage", "resourcequotas", "secrets", "services", "services.loadbalancers",
-      "services.nodeports", "storage"};
+  static const Names kStandard = {"configmaps",
+                                  "cpu",
+                                  "ephemeral-storage",
+                                  "limits.cpu",
+                                  "limits.ephemeral-storage",
+                                  "limits.memory",
+                                  "memory",
+                                  "persistentvolumeclaims",
+                                  "pods",
+                                  "replicationcontrollers",
+                                  "requests.cpu",
+                                  "requests.ephemeral-storage",
+                                  "requests.memory",
+                                  "requests.storage",
+                                  "resourcequotas",
+                                  "secrets",
+                                  "services",
+                                  "services.loadbalancers",
+                                  "services.nodeports",
+                                  "storage"};
   return kStandard.contains(name) || IsHugepages(name) || name.starts_with("requests.hugepages-");
 }
 
@@ -36,8 +55,14 @@ bool IsStandardContainerResourceName(std::string_view name) {
 }
 
 bool IsIntegerResourceName(std::string_view name) {
-  static const Names kIntegers = {"configmaps", "persistentvolumeclaims", "pods", "replicationcontrollers",
-                                  "resourcequotas", "secrets", "services", "services.loadbalancers",
+  static const Names kIntegers = {"configmaps",
+                                  "persistentvolumeclaims",
+                                  "pods",
+                                  "replicationcontrollers",
+                                  "resourcequotas",
+                                  "secrets",
+                                  "services",
+                                  "services.loadbalancers",
                                   "services.nodeports"};
   return kIntegers.contains(name) || IsExtendedResourceName(name);
 }
@@ -114,8 +139,7 @@ class RequirementsValidator {
     const auto found = requirements_.limits().find(name);
     if (found == requirements_.limits().end()) {
       if (!IsOvercommitAllowed(name)) {
-        errors_.push_back(
-            field::Required(path_.Child("limits"), "Limit must be set for non overcommitable resources"));
+        errors_.push_back(field::Required(path_.Child("limits"), "Limit must be set for non overcommitable resources"));
       }
       return;
     }

@@ -16,9 +16,9 @@ void ValidateToleration(const core::Toleration& toleration, const Path& path, Er
   if (!toleration.key().empty()) ValidateLabelName(toleration.key(), path.Child("key"), errors);
   const std::string& op = toleration.operator_();
   if (toleration.key().empty() && op != "Exists") {
-    errors.push_back(field::Invalid(
-        path.Child("operator"), op,
-        "operator must be Exists when `key` is empty, which means \"match all values and all keys\""));
+    errors.push_back(
+        field::Invalid(path.Child("operator"), op,
+                       "operator must be Exists when `key` is empty, which means \"match all values and all keys\""));
   }
   if (toleration.has_tolerationseconds() && toleration.effect() != "NoExecute") {
     errors.push_back(field::Invalid(path.Child("effect"), toleration.effect(),
@@ -71,7 +71,8 @@ bool IsRepeatedLater(const core::PodSpec& spec, int index) {
   const core::TopologySpreadConstraint& constraint = spec.topologyspreadconstraints(index);
   for (int i = index + 1; i < spec.topologyspreadconstraints_size(); ++i) {
     const core::TopologySpreadConstraint& other = spec.topologyspreadconstraints(i);
-    if (constraint.topologykey() == other.topologykey() && constraint.whenunsatisfiable() == other.whenunsatisfiable()) {
+    if (constraint.topologykey() == other.topologykey() &&
+        constraint.whenunsatisfiable() == other.whenunsatisfiable()) {
       return true;
     }
   }

@@ -18,8 +18,8 @@ void ValidateSeccompProfile(const core::SeccompProfile& profile, const Path& pat
   const Path localhost = path.Child("localhostProfile");
   if (profile.type() != "Localhost") {
     if (profile.has_localhostprofile()) {
-      errors.push_back(field::Invalid(localhost, profile.localhostprofile(),
-                                      "can only be set when seccomp type is Localhost"));
+      errors.push_back(
+          field::Invalid(localhost, profile.localhostprofile(), "can only be set when seccomp type is Localhost"));
     }
   } else if (!profile.has_localhostprofile()) {
     errors.push_back(field::Required(localhost, "must be set when seccomp type is Localhost"));
@@ -50,8 +50,8 @@ void ValidateAppArmorProfile(const core::AppArmorProfile& profile, const Path& p
     ValidateLocalhostAppArmor(profile, localhost, errors);
   } else if (profile.type() == "RuntimeDefault" || profile.type() == "Unconfined") {
     if (profile.has_localhostprofile()) {
-      errors.push_back(field::Invalid(localhost, profile.localhostprofile(),
-                                      "can only be set when AppArmor type is Localhost"));
+      errors.push_back(
+          field::Invalid(localhost, profile.localhostprofile(), "can only be set when AppArmor type is Localhost"));
     }
   } else if (profile.type().empty()) {
     errors.push_back(field::Required(path.Child("type"), "type is required when appArmorProfile is set"));
@@ -88,9 +88,8 @@ std::string NormalizeSysctl(std::string_view name) {
 enum class SysctlNamespace { kNone, kNet, kIpc };
 
 SysctlNamespace NamespaceOf(std::string_view sysctl) {
-  static const Names kIpc = {"kernel.msg",    "kernel.msgmax", "kernel.msgmnb",          "kernel.msgmni",
-                             "kernel.sem",    "kernel.shm",    "kernel.shm_rmid_forced", "kernel.shmall",
-                             "kernel.shmmax", "kernel.shmmni"};
+  static const Names kIpc = {"kernel.msg", "kernel.msgmax",          "kernel.msgmnb", "kernel.msgmni", "kernel.sem",
+                             "kernel.shm", "kernel.shm_rmid_forced", "kernel.shmall", "kernel.shmmax", "kernel.shmmni"};
   const std::string name = NormalizeSysctl(sysctl);
   const std::string_view prefix = std::string_view(name).substr(0, name.find('*'));
   if (kIpc.contains(prefix) || prefix.starts_with("fs.mqueue.")) return SysctlNamespace::kIpc;
@@ -167,8 +166,8 @@ void ValidateSecurityContext(const core::SecurityContext& security, const Path& 
   if (security.has_procmount()) {
     RequireOneOf(errors, path.Child("procMount"), security.procmount(), kProcMounts);
     if (host_users && security.procmount() == "Unmasked") {
-      errors.push_back(field::Invalid(path.Child("procMount"), security.procmount(),
-                                      "`hostUsers` must be false to use `Unmasked`"));
+      errors.push_back(
+          field::Invalid(path.Child("procMount"), security.procmount(), "`hostUsers` must be false to use `Unmasked`"));
     }
   }
   if (security.has_seccompprofile()) {

@@ -35,8 +35,8 @@ inline std::string PodErrors(const std::string& pod_text, const PodValidationOpt
 
 // The errors of a good pod with this added to its spec.
 inline std::string SpecErrors(const std::string& spec, const PodValidationOptions& options = {}) {
-  return PodErrors(R"(metadata { name: "p" namespace: "ns" } spec { containers { name: "c" image: "i:1" } )" + spec + "}",
-                   options);
+  return PodErrors(
+      R"(metadata { name: "p" namespace: "ns" } spec { containers { name: "c" image: "i:1" } )" + spec + "}", options);
 }
 
 // The errors of a good pod with this added to its only container (and that to its spec).
@@ -60,7 +60,9 @@ struct Case {
 template <typename Check, size_t N>
 void RunCases(Check check, const Case (&cases)[N]) {
   for (const Case& test : cases) {
-    BOOST_TEST_CONTEXT(test.text) { BOOST_TEST(check(test.text) == test.errors); }
+    BOOST_TEST_CONTEXT(test.text) {
+      BOOST_TEST(check(test.text) == test.errors);
+    }
   }
 }
 

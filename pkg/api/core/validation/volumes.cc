@@ -74,7 +74,7 @@ class SourceValidator {
 
   // Upstream names some sources differently where it forbids them.
   template <typename Validate>
-    requires std::invocable<Validate, const Path&>
+  requires std::invocable<Validate, const Path&>
   void Check(bool is_set, std::string_view name, std::string_view forbidden_name, Validate validate) {
     if (!is_set) return;
     if (found_) {
@@ -86,7 +86,7 @@ class SourceValidator {
   }
 
   template <typename Source>
-    requires std::derived_from<Source, google::protobuf::Message>
+  requires std::derived_from<Source, google::protobuf::Message>
   void Check(bool is_set, std::string_view name, std::string_view forbidden_name, const Source& source) {
     Check(is_set, name, forbidden_name, [&](const Path& path) { ValidateSource(source, path, errors_); });
   }

@@ -37,7 +37,8 @@ class UserNameValidator {
 
   void Domain(const std::string& domain) {
     static const RE2 net_bios(R"([^\\/:\*\?"<>|\.][^\\/:\*\?"<>|]{0,14})");
-    static const RE2 dns(R"([a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*)");
+    static const RE2 dns(
+        R"([a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*)");
     if (domain.size() >= kUserDomainMax) {
       Add(fmt::format("runAsUserName's Domain length must be under {} characters", kUserDomainMax));
     }
@@ -70,12 +71,13 @@ void ForbidForLinux(const core::PodSpec& spec, const Path& spec_path, ErrorList&
   if (spec.securitycontext().has_windowsoptions()) {
     errors.push_back(field::Forbidden(spec_path.Child("securityContext.windowsOptions"), kText));
   }
-  VisitContainersWithPath(spec, spec_path, [&](const std::string&, const Path& path, const core::SecurityContext* security) {
-    if (security != nullptr && security->has_windowsoptions()) {
-      errors.push_back(field::Forbidden(path.Child("securityContext.windowsOptions"), kText));
-    }
-    return true;
-  });
+  VisitContainersWithPath(spec, spec_path,
+                          [&](const std::string&, const Path& path, const core::SecurityContext* security) {
+                            if (security != nullptr && security->has_windowsoptions()) {
+                              errors.push_back(field::Forbidden(path.Child("securityContext.windowsOptions"), kText));
+                            }
+                            return true;
+                          });
 }
 
 void ForbidForWindowsContainer(const core::SecurityContext& security, const Path& path, ErrorList& errors) {
@@ -114,10 +116,12 @@ void ForbidForWindows(const core::PodSpec& spec, const Path& spec_path, ErrorLis
   forbid(security.supplementalgroups_size() > 0, "securityContext.supplementalGroups");
   forbid(security.has_supplementalgroupspolicy(), "securityContext.supplementalGroupsPolicy");
   forbid(security.has_selinuxchangepolicy(), "securityContext.seLinuxChangePolicy");
-  VisitContainersWithPath(spec, spec_path, [&](const std::string&, const Path& path, const core::SecurityContext* container) {
-    if (container != nullptr) ForbidForWindowsContainer(*container, path.Child("securityContext"), errors);
-    return true;
-  });
+  VisitContainersWithPath(spec, spec_path,
+                          [&](const std::string&, const Path& path, const core::SecurityContext* container) {
+                            if (container != nullptr)
+                              ForbidForWindowsContainer(*container, path.Child("securityContext"), errors);
+                            return true;
+                          });
 }
 
 }  // namespace
@@ -147,22 +151,24 @@ void ValidateWindowsHostProcessPod(const core::PodSpec& spec, const Path& spec_p
   const core::WindowsSecurityContextOptions& pod = spec.securitycontext().windowsoptions();
   int containers = 0;
   int host_process = 0;
-  VisitContainersWithPath(spec, spec_path, [&](const std::string&, const Path& path, const core::SecurityContext* security) {
-    ++containers;
-    const bool is_set = security != nullptr && security->windowsoptions().has_hostprocess();
-    const bool value = is_set && security->windowsoptions().hostprocess();
-    if (is_set && pod.has_hostprocess() && value != pod.hostprocess()) {
-      errors.push_back(field::InvalidLiteral(
-          path.Child("securityContext.windowsOptions.hostProcess"), value ? "true" : "false",
-          fmt::format("pod hostProcess value must be identical if both are specified, was {}", pod.hostprocess())));
-    }
-    if (is_set ? value : pod.hostprocess()) ++host_process;
-    return true;
-  });
+  VisitContainersWithPath(
+      spec, spec_path, [&](const std::string&, const Path& path, const core::SecurityContext* security) {
+        ++containers;
+        const bool is_set = security != nullptr && security->windowsoptions().has_hostprocess();
+        const bool value = is_set && security->windowsoptions().hostprocess();
+        if (is_set && pod.has_hostprocess() && value != pod.hostprocess()) {
+          errors.push_back(field::InvalidLiteral(
+              path.Child("securityContext.windowsOptions.hostProcess"), value ? "true" : "false",
+              fmt::format("pod hostProcess value must be identical if both are specified, was {}", pod.hostprocess())));
+        }
+        if (is_set ? value : pod.hostprocess()) ++host_process;
+        return true;
+      });
   if (host_process == 0) return;
   if (host_process != containers) {
     errors.push_back(field::Invalid(
-        spec_path, "", "If pod contains any hostProcess containers then all containers must be HostProcess containers"));
+        spec_path, "",
+        "If pod contains any hostProcess containers then all containers must be HostProcess containers"));
   }
   if (!spec.hostnetwork()) {
     errors.push_back(field::InvalidLiteral(spec_path.Child("hostNetwork"), "false",
