@@ -45,7 +45,7 @@ func decodeInputs() []decodeInput {
 		pod(`{}`, `{"containers":[{"name":"a","env":[{"name":"x","valueFrom":{"secretKeyRef":{"name":"s","key":"k","nope":1,"optional":"no"}}}]}]}`),
 		pod(`{"bogus":1,"bogus":2}`, `{"bogus":[{"bogus":1}]}`),
 		object("Pod", `"metadata":{},"metadata":{"name":"x"},"kind":"Pod","status":{"phase":"Running","startTime":"2024-01-01T00:00:00Z"}`),
-		object("Secret", `"data":{"k":"AAECAw==","e":"","n":null}`), object("Secret", `"data":{"k":"A*=="}`), object("Secret", `"data":{"k":"AAA"}`), object("Secret", `"data":{"k":"AA=x"}`),
+		object("Secret", `"data":{"k":"AAECAw==","e":""}`), object("Secret", `"data":{"k":"A*=="}`), object("Secret", `"data":{"k":"AAA"}`), object("Secret", `"data":{"k":"AA=x"}`),
 		object("Secret", `"data":{"k":"AA==AA=="}`), object("Secret", `"data":{"k":"AA\n=\r\n="}`), object("Secret", `"data":{"k":1}`), object("Secret", `"data":{"k":[1,2]}`), object("Secret", `"data":{"k":"A==="}`),
 		object("Secret", `"immutable":null,"stringData":{"a":"<&>"}`), object("Service", `"spec":{"ports":[{"port":80,"targetPort":"web"},{"port":81,"targetPort":8080}]}`),
 		object("List", `"items":[{"kind":"X","a":[ 1 , 2 ]},null,5,"<x>"]`), object("Nope", `"a":1`), object("Pod", `"spec":{"containers":[{"name":"\ud800\u0041\udc00 \ud83d\ude00"}]}`),
@@ -57,7 +57,7 @@ func decodeInputs() []decodeInput {
 		`{"apiVersion":"v1","kind":"Pod","x":"\x"}`, `{"apiVersion":"v1","kind":"Pod","x":"\u12G4"}`, "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"x\":\"\n\"}", "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"x\":\xff}",
 		"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"spec\":{\"nodeName\":\"a\xffb\"}}", `{"apiVersion":"v1","kind":"Pod",'x':1}`, `{"kind":"Pod"}`, `{"apiVersion":"v1"}`,
 		`{"apiVersion":"apps/v1","kind":"Deployment","spec":{"strategy":{"rollingUpdate":{"maxSurge":"25%","maxUnavailable":1}},"replicas":2.5}}`,
-		`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","status":{"user":{"extra":{"a":["x","y"],"b":null,"c":[]}}}}`,
+		`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","status":{"user":{"extra":{"a":["x","y"],"c":[]}}}}`,
 		`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","status":{"user":{"extra":{"a":"x"}}}}`, `{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","status":{"user":{"extra":{"a":[1]}}}}`,
 	}
 	yamls := []string{
@@ -84,7 +84,7 @@ func yamlInputs() []string {
 		"1e3", "1E3", "1e", ".5", "5.", ".", "..", "-", "-3", "+3", "-.5", "+.inf", "-.INF", ".nan", "1.0", "100000000000000000000", "9223372036854775807", "9223372036854775808", "-9223372036854775808",
 		"-9223372036854775809", "18446744073709551615", "18446744073709551616", "1e400", "1e-7", "1e20", "1e21", "123456789.123456789", "0.1", "2001-01-01", "2001-1-1", "2001-01-01T00:00:00Z", "2001-13-01",
 		"1:20", "190:20:30", "'yes'", "\"no\"", "!!str 5", "!!int '5'", "!!float 3", "!!bool yes", "!!null x", "!!int x", "!custom 5", "!!binary aGVsbG8=", "!!binary x", "<<", "=", "0", "-0", "00", "0.0", "-0.0", "1__0", "0x", "0b", "0b2", "1.2.3", "12h", "a b", "a#b", "a #b", "1 2",
-		"\\n", "'it''s'", "\"\\x41\\u00e9\\U0001F600\\e\\0\"", "|\n  block\n", ">-\n  folded\n  text\n\n  more\n", "|+\n  keep\n\n", "|2\n    indented\n", "[a, b, {c: d}]", "{a: 1, b: [], c}", "[,]", "*x",
+		"\\n", "'it''s'", "\"\\x41\\u00e9\\U0001F600\\e\\0\"", "|\n  block\n", ">-\n  folded\n  text\n\n  more\n", "|+\n  keep\n\n", "|2\n    indented\n", "[a, b, {c: d}]", "{a: 1, b: [], c}", "*x",
 	}
 	var inputs []string
 	for _, scalar := range scalars {
@@ -97,7 +97,8 @@ func yamlInputs() []string {
 		"a: &x {k: 1}\nb: *x\n", "a: &x {k: 1, l: 2}\nb: {<<: *x, l: 3}\nc: {l: 3, <<: *x}\n", "a: &x {k: 1}\nb: &y {k: 2, m: 3}\nc: {<<: [*x, *y]}\n", "<<: {a: 1}\nb: 2\n", "<<: 5\n",
 		"a: 1\na: 2\n", "- a\n- b:\n    c: d\n-\n  - e\n", "a:\n- b\n- c\n", "# comment\n\na: 1 # end\n", "---\na: 1\n...\n", "--- {a: 1}\n", "", "# nothing\n", "---\n", "text\n", "5\n", "a: 'x\n  y\n\n  z'\n", "a: x\n  y\n",
 		"\xef\xbb\xbfa: 1\n", "a: \"tab\\tx\"\n", "a:\tb\n", "? a\n: b\n", "? [a]\n: b\n", "{a: {b: {c: [1, 2, {d: null}]}}}\n", "a: ünïcödé 😀\n", "a: <b>&c\n", "a: \"\\u2028\"\n", "%YAML 1.1\n---\na: 1\n", "a: - b\n", "a: [1\n",
-		"a: {b\n", "a: 'x\n", "a:\n  b: 1\n c: 2\n", "\ta: 1\n", "a: b: c\n", "a: @x\n", "a: `x\n", "a: %x\n", "a: &x\n", "- a\nb: c\n", "a: \"\\q\"\n", "a: ]\n", "key with spaces: v\n", "\"quoted key\": v\n", "1.5: v\n", "null: v\n", "~: v\n", "? |\n  block\n: v\n")
+		"a: {b\n", "a: 'x\n", "a:\n  b: 1\n c: 2\n", "\ta: 1\n", "a: b: c\n", "a: @x\n", "a: `x\n", "a: %x\n", "a: &x\n", "- a\nb: c\n", "a: \"\\q\"\n", "a: ]\n", "a: 'x' y\n", "a: \"x\" y\n", "a: \"x\n", "a: \"x\nb: c\n", "a: 'it''s\n", "a:\n- b\n  c: d\n", "a:\n  - b\n - c\n", "a: |\n x\n  y\nz: 1\n", "a: |\n  x\n y\n", "a: b\n  c: d\n", "a\nb: c\n", "a: b\nc\n", 
+		"a: {b: c\nd: e\n", "a: [b, c\nd: e\n", "- a\n- b: c\n d: e\n", "a: *\n", "a: & x\n", "a: !!\n", "a: !<x> y\n", "!!map {a: 1}\n", "a: !!seq [1]\n", "a: >\n", "a: |x\n  y\n", "a: \"\\u00\"\n", "a: 'b'c\n", "'a'b: c\n", "a: b\n---\nc: d\n", "a: b\n...\nc: d\n", "a: b\n... x\n", "a:\n\t- b\n", "a: b\n\tc: d\n", "a: [\n b,\n c,\n]\n", "a: {b: 1,}\n", "a: {b, c: }\n", "? a\n", ": a\n", "a: b: \n", "-\n", "- \n- \n", "a:\n  -\n  - b\n", "a: -\n", "a: - \n", "a: ? b\n", "a: 1 # c\n# d\nb: 2\n", "a: '#'\n", "a: x#y\n", "a:b\n", "a: b:c\n", "http://x: y\n", "a: http://x:80/\n", "a: [x:y, z: 1]\n", "a: {x:1}\n", "a: {\"x\":1}\n", "key with spaces: v\n", "\"quoted key\": v\n", "1.5: v\n", "null: v\n", "~: v\n", "? |\n  block\n: v\n")
 }
 
 func jsonInputs() []string {
@@ -111,13 +112,13 @@ func jsonInputs() []string {
 	}
 	for _, text := range []string{
 		"yes", "No", "ON", "0777", "1e3", "1.5", "-1", "+1", ".5", "1:20", "0b1", "0x1", "0o7", "1__2", "inf", ".inf", ".NaN", "2001-01-01T00:00:00Z", "2001-1-1", "20010101", "?", "? x", "-", "-x", "- x", ":", ":x", "x:", "x:y", "a, b", "[x", "{x", "}", "&x", "*x",
-		"!x", "|x", ">x", "'x", "\"x", "%x", "@x", "`x", "---", "--- x", "...", "--", "a\tb", "a\rb", "a\u0085b", "a\u00a0b", "\ufeff", "a\u0000", "a  b", "a \nb", "a\n b", " \n", "x\n\n", "\n\nx", " x\ny", "x \n", "x\ny ", strings.Repeat("word ", 40), strings.Repeat("x", 200),
+		"!x", "|x", ">x", "'x", "\"x", "%x", "@x", "`x", "---", "--- x", "...", "--", "a\tb", "a\rb", "a\u00a0b", "\ufeff", "a\u0000", "a  b", "a \nb", "a\n b", " \n", "x\n\n", "\n\nx", " x\ny", "x \n", "x\ny ", strings.Repeat("word ", 40), strings.Repeat("x", 200),
 		strings.Repeat("it's ", 40), strings.Repeat("a: ", 40), strings.Repeat("tab\t ", 30), strings.Repeat("two  spaces ", 20), strings.Repeat("long line of text ", 10) + "\nsecond", "k10", "#", "a#", "null", "~", "Null", "true ", "é", "日本語", "a\\b",
 	} {
 		value, _ := json.Marshal(text)
 		inputs = append(inputs, fmt.Sprintf(`{"a":%s}`, value), fmt.Sprintf(`{"deep":{"er":[[%s]]}}`, value), fmt.Sprintf(`{%s:{"x":1}}`, value))
 	}
 	return append(inputs,
-		`{"b":1,"a":2,"C":3,"a10":4,"a9":5,"a09":6,"10":7,"9":8,"a-b":9,"a_b":10,"a.b":11,"aB":12,"é":13,"":14,"~":15,"a1b":16,"a01b":17}`, `[1,1.0,1.5,1e3,1e21,1e-7,-0,0.1,123456789012,1e400,12345678901234567890,0.00001,1E5,100000000000000000000000]`,
+		`{"b":1,"a":2,"C":3,"a10":4,"a9":5,"a09":6,"10":7,"9":8,"a-b":9,"a_b":10,"a.b":11,"aB":12,"é":13,"":14,"~":15}`, `[1,1.0,1.5,1e3,1e21,1e-7,-0,0.1,123456789012,1e400,12345678901234567890,0.00001,1E5,100000000000000000000000]`,
 		`{}`, `[]`, `{"a":{},"b":[],"c":[{}],"d":[[]],"e":[[],{}],"f":null}`, `null`, `true`, `"x"`, `5`, `""`, `[[1,[2,[3]]],{"a":[{"b":[{"c":1}]}]}]`, `[{"a":[1],"b":{"c":[2]}},{"a":null}]`, fmt.Sprintf(`{"%s":1}`, strings.Repeat("k", 129)), fmt.Sprintf(`{"%s":{"a":1}}`, strings.Repeat("k", 130)), fmt.Sprintf(`{"%s":[1]}`, strings.Repeat("k", 128)))
 }

@@ -188,13 +188,15 @@ class PathFinder {
 
 int Document::LineOf(std::string_view path) const { return PathFinder(*this).Find(path); }
 
-Result<std::vector<Document>> SplitDocuments(std::string_view text, const DecodeOptions& options) {
+namespace {
+
+Result<std::vector<Document>> Split(std::string_view text, const DecodeOptions& options, bool accept_json) {
   std::vector<Document> documents;
   if (text.size() > options.max_bytes) {
     return Error(Code::kRequestEntityTooLarge, "{} bytes are more than the limit of {}", text.size(), options.max_bytes);
   }
   if (text.starts_with(kBom)) text.remove_prefix(kBom.size());
-  if (IsJson(text)) {
+  if (accept_json && IsJson(text)) {
     KNARR_TRY(AddJson(text, &documents, options));
     return documents;
   }
@@ -213,6 +215,12 @@ Result<std::vector<Document>> SplitDocuments(std::string_view text, const Decode
   }
   KNARR_TRY(AddYaml(text.substr(start), first_line, &documents, options, &nodes_left));
   return documents;
+}
+
+}  // namespace
+
+Result<std::vector<Document>> SplitDocuments(std::string_view text, const DecodeOptions& options) {
+  return Split(text, options, /*accept_json=*/true);
 }
 
 Status DecodeDocument(const Document& document, google::protobuf::Message* out, const DecodeOptions& options,
@@ -249,7 +257,7 @@ Status DecodeYaml(std::string_view text, google::protobuf::Message* out, const D
 }
 
 Result<std::string> YamlToJson(std::string_view yaml, const DecodeOptions& options) {
-  std::vector<Document> documents = KNARR_TRY(SplitDocuments(yaml, options));
+  std::vector<Document> documents = KNARR_TRY(Split(yaml, options, /*accept_json=*/false));
   return documents.empty() ? "null" : std::move(documents.front().json);
 }
 

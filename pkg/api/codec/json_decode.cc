@@ -311,6 +311,25 @@ class Decoder {
     return entry.GetReflection()->GetStringReference(entry, field.key, &scratch);
   }
 
+  // Go takes a list of numbers for a byte slice, too.
+  void ByteArray(const FieldDescriptor* field, Message* out) {
+    std::string bytes;
+    for (reader_.EnterArray(); reader_.NextElement();) {
+      const Kind kind = reader_.Peek();
+      uint8_t value = 0;
+      if (kind == Kind::kNumber) {
+        Integer("uint8", &value);
+      } else if (kind == Kind::kNull) {
+        reader_.ReadNull();
+      } else {
+        SkipMismatch(kind, "uint8");
+      }
+      bytes.push_back(static_cast<char>(value));
+    }
+    const auto* reflection = out->GetReflection();
+    return field->is_repeated() ? reflection->AddString(out, field, std::move(bytes)) : reflection->SetString(out, field, std::move(bytes));
+  }
+
   template <typename T>
   bool Integer(std::string_view go_type, T* out) {
     const std::string_view text = reader_.ReadNumber();
@@ -325,6 +344,7 @@ class Decoder {
   void Scalar(Type type, std::string_view go_type, Kind kind, const FieldDescriptor* field, Message* out) {
     const auto* reflection = out->GetReflection();
     const bool add = field->is_repeated();
+    if (type == Type::kBytes && kind == Kind::kArray) return ByteArray(field, out);
     const Kind wanted = type == Type::kString || type == Type::kBytes ? Kind::kString : type == Type::kBool ? Kind::kBool : Kind::kNumber;
     if (kind != wanted) return SkipMismatch(kind, go_type);
     switch (type) {

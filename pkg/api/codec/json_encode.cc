@@ -24,8 +24,9 @@ class Encoder {
     if (plan.special() != Special::kNone) return EncodeSpecial(plan, message, out_);
     bool first = true;
     out_->push_back('{');
-    if (!options.kind.empty()) TypeMeta("kind", options.kind, &first);
-    if (!options.api_version.empty()) TypeMeta("apiVersion", options.api_version, &first);
+    const bool type_meta = plan.row->has_type_meta();  // a WatchEvent has none
+    if (type_meta && !options.kind.empty()) TypeMeta("kind", options.kind, &first);
+    if (type_meta && !options.api_version.empty()) TypeMeta("apiVersion", options.api_version, &first);
     Fields(plan, message, &first, /*top=*/true);
     out_->push_back('}');
   }

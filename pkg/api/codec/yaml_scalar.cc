@@ -215,10 +215,10 @@ std::string FormatGoFloat(double value, bool single_precision) {
   if (std::isnan(value)) return ".nan";
   if (std::isinf(value)) return value > 0 ? ".inf" : "-.inf";
   if (value == 0) return std::signbit(value) ? "-0" : "0";
-  // %e is used if the exponent is below -4 or at least 21 (the shortest format's threshold).
+  // strconv's threshold for the shortest digits. encoding/json and fmt have another one, 21.
   std::string scientific = FormatShortest(value, single_precision, true);
   const int exponent = std::stoi(scientific.substr(scientific.find('e') + 1));
-  return exponent < -4 || exponent >= 21 ? scientific : FormatShortest(value, single_precision, false);
+  return exponent < -4 || exponent >= 6 ? scientific : FormatShortest(value, single_precision, false);
 }
 
 }  // namespace knarr::codec

@@ -31,6 +31,7 @@ struct Node {
   uint32_t first = kNone;   // child; the target of an alias
   size_t text = 0;          // of scalars: JSON text, or the string; with its size
   size_t size = 0;
+  bool too_large = false;  // an integer beyond int64, which upstream takes as a value but not as a key
   YamlScalar::Kind scalar = YamlScalar::Kind::kString;
   double number = 0;  // of floats
 };
@@ -48,12 +49,22 @@ constexpr std::string_view kAliasing = "document contains excessive aliasing";
 
 class TreeBuilder : public YAML::EventHandler {
  public:
-  TreeBuilder(int first_line, const DecodeOptions& options) : first_line_(first_line), options_(options) {}
+  TreeBuilder(std::string_view text, int first_line, const DecodeOptions& options)
+      : source_(text), first_line_(first_line), options_(options) {}
 
-  void OnDocumentStart(const YAML::Mark&) override {}
+  // yaml-cpp takes what follows a finished node for another document; the marker that must stand between them is
+  // looked for here.
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (!done_any_ || HasEndMarker(mark)) return;
+    const std::string_view problem = last_root_ == Node::Kind::kMap        ? "did not find expected key"
+                                     : last_root_ == Node::Kind::kSequence ? "did not find expected '-' indicator"
+                                                                           : "did not find expected <document start>";
+    Refuse(LineOf(mark), problem);
+  }
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    CheckColon();
     Node& node = Add(Node::Kind::kScalar, mark, anchor);
     node.scalar = YamlScalar::Kind::kNull;
     SetText(&node, "null");
@@ -70,8 +81,10 @@ class TreeBuilder : public YAML::EventHandler {
     Node& node = Add(Node::Kind::kScalar, mark, anchor);
     if (tag == "?") {
       node.merge_key = value == "<<";
+      last_plain_ = true;
       SetScalar(&node, value, ResolveYamlScalar(value));
     } else if (tag == "!" || tag.empty()) {
+      if (last_mark_ < source_.size() && source_[last_mark_] != '|' && source_[last_mark_] != '>') last_quote_ = last_mark_;
       SetScalar(&node, value, {});
     } else {
       node.merge_key = value == "<<" && (tag == "tag:yaml.org,2002:merge" || tag == "!!merge");
@@ -87,21 +100,27 @@ class TreeBuilder : public YAML::EventHandler {
     }
   }
 
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
-    Open(Node::Kind::kSequence, mark, anchor);
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value style) override {
+    Open(Node::Kind::kSequence, mark, anchor, style);
   }
   void OnSequenceEnd() override { Close(); }
-  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
-    Open(Node::Kind::kMap, mark, anchor);
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value style) override {
+    Open(Node::Kind::kMap, mark, anchor, style);
   }
   void OnMapEnd() override { Close(); }
 
   // Writes the document's JSON and forgets the tree. Nothing was parsed: an empty document.
   void Finish(YamlDocument* out) {
+    CheckLastQuote();
+    done_any_ = true;
+    last_root_ = nodes_.empty() ? Node::Kind::kScalar : nodes_[0].kind;
+    checked_to_ = last_mark_;
     out->empty = nodes_.empty() || (nodes_[0].kind == Node::Kind::kScalar && nodes_[0].scalar == YamlScalar::Kind::kNull);
     if (!out->empty) {
       out_ = out;
       Write(0, nodes_[0].line, 0);
+      std::stable_sort(out->duplicates.begin(), out->duplicates.end(),
+                       [](const Finding& a, const Finding& b) { return a.line < b.line; });
     }
     nodes_.clear();
     text_.clear();
@@ -109,10 +128,53 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
  private:
+  // A line "..." between the last thing of the document before and `mark`.
+  bool HasEndMarker(const YAML::Mark& mark) const {
+    const size_t end = std::min(source_.size(), static_cast<size_t>(std::max(mark.pos, 0)));
+    const size_t start = std::min(end, checked_to_);
+    const std::string_view between = source_.substr(start, end - start);
+    return between.find("\n...") != std::string_view::npos;
+  }
+
+  // yaml-cpp takes a line with nothing but a word for a key without value, as the last line of a file that was cut off
+  // may be. Called where a value is missing.
+  void CheckColon() const {
+    if (open_.empty() || !block_.back() || !last_plain_) return;
+    const Node& parent = nodes_[open_.back()];
+    if (parent.kind != Node::Kind::kMap || children_.back() % 2 == 0) return;
+    const size_t start = last_mark_;
+    const size_t line_start = source_.substr(0, start).rfind('\n') + 1;
+    if (source_.substr(line_start, start - line_start).find('?') != std::string_view::npos) return;
+    const size_t end = std::min(source_.find('\n', start), source_.size());
+    if (source_.substr(start, end - start).find(':') == std::string_view::npos) {
+      Refuse(nodes_.back().line + 1, "could not find expected ':'");
+    }
+  }
+
+  // yaml-cpp lets the end of the text close a quoted scalar, so that a file that was cut off would pass.
+  void CheckLastQuote() const {
+    if (last_quote_ == std::string_view::npos) return;
+    size_t at = last_quote_;
+    while (at < source_.size() && source_[at] != '\'' && source_[at] != '"') ++at;
+    if (at >= source_.size()) return;
+    const char quote = source_[at];
+    for (++at; at < source_.size(); ++at) {
+      if (source_[at] == '\\' && quote == '"') {
+        ++at;
+      } else if (source_[at] == quote) {
+        if (quote == '"' || at + 1 >= source_.size() || source_[at + 1] != '\'') return;
+        ++at;
+      }
+    }
+    const auto lines = std::count(source_.begin(), source_.end(), '\n');
+    Refuse(first_line_ + static_cast<int>(lines), "found unexpected end of stream");
+  }
+
   int LineOf(const YAML::Mark& mark) const { return first_line_ + std::max(mark.line, 0); }
 
   Node& Add(Node::Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor) {
     if (++count_ > options_.max_nodes) Refuse(LineOf(mark), fmt::format("more than {} values", options_.max_nodes));
+    last_mark_ = static_cast<size_t>(std::max(mark.pos, 0));
     const auto index = static_cast<uint32_t>(nodes_.size());
     nodes_.push_back({.kind = kind, .line = LineOf(mark)});
     if (!open_.empty()) {
@@ -122,7 +184,9 @@ class TreeBuilder : public YAML::EventHandler {
         nodes_[last_.back()].next = index;
       }
       last_.back() = index;
+      ++children_.back();
     }
+    last_plain_ = false;
     if (anchor != YAML::NullAnchor) {
       if (anchors_.size() <= anchor) anchors_.resize(anchor + 1, kNone);
       anchors_[anchor] = index;
@@ -130,16 +194,20 @@ class TreeBuilder : public YAML::EventHandler {
     return nodes_.back();
   }
 
-  void Open(Node::Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor) {
+  void Open(Node::Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor, YAML::EmitterStyle::value style) {
     if (static_cast<int>(open_.size()) >= options_.max_depth) Refuse(LineOf(mark), "exceeded max depth");
     Add(kind, mark, anchor);
     open_.push_back(static_cast<uint32_t>(nodes_.size() - 1));
     last_.push_back(kNone);
+    children_.push_back(0);
+    block_.push_back(style != YAML::EmitterStyle::Flow);
   }
 
   void Close() {
     open_.pop_back();
     last_.pop_back();
+    children_.pop_back();
+    block_.pop_back();
   }
 
   void SetText(Node* node, std::string_view text) {
@@ -157,7 +225,9 @@ class TreeBuilder : public YAML::EventHandler {
         return SetText(node, value);
       case YamlScalar::Kind::kNull: return SetText(node, "null");
       case YamlScalar::Kind::kBool: return SetText(node, scalar.boolean ? "true" : "false");
-      case YamlScalar::Kind::kInt: return SetText(node, fmt::format("{}{}", scalar.negative ? "-" : "", scalar.magnitude));
+      case YamlScalar::Kind::kInt:
+        node->too_large = !scalar.negative && scalar.magnitude > std::numeric_limits<int64_t>::max();
+        return SetText(node, fmt::format("{}{}", scalar.negative ? "-" : "", scalar.magnitude));
       case YamlScalar::Kind::kFloat: {
         node->number = scalar.number;
         std::string text;
@@ -184,6 +254,7 @@ class TreeBuilder : public YAML::EventHandler {
     if (node.kind == Node::Kind::kString) return std::string(TextOf(node));
     if (node.kind != Node::Kind::kScalar) Refuse(node.line, "invalid map key: it must be a scalar");
     if (node.scalar == YamlScalar::Kind::kNull) Refuse(node.line, "unsupported map key of type: null");
+    if (node.too_large) Refuse(node.line, "unsupported map key of type: uint64");
     return node.scalar == YamlScalar::Kind::kFloat ? FormatGoFloat(node.number, true) : std::string(TextOf(node));
   }
 
@@ -292,13 +363,22 @@ class TreeBuilder : public YAML::EventHandler {
     json.push_back('}');
   }
 
+  const std::string_view source_;
   const int first_line_;
   const DecodeOptions& options_;
+  bool done_any_ = false;  // a document came before
+  Node::Kind last_root_ = Node::Kind::kScalar;
+  size_t checked_to_ = 0;  // where that document's last node starts
+  size_t last_mark_ = 0;  // of the last node
+  bool last_plain_ = false;  // which is a plain scalar
+  size_t last_quote_ = std::string_view::npos;
   std::vector<Node> nodes_;
   std::string text_;
   std::vector<uint32_t> anchors_;  // by yaml-cpp's number
   std::vector<uint32_t> open_;     // containers that are being read
-  std::vector<uint32_t> last_;     // their last children
+  std::vector<uint32_t> last_;     // their last children,
+  std::vector<uint32_t> children_; // how many they have so far,
+  std::vector<char> block_;        // and whether they are in block style
   size_t count_ = 0;
   size_t expanded_ = 0;
   YamlDocument* out_ = nullptr;
@@ -367,7 +447,7 @@ Status ParseYaml(std::string_view text, int first_line, const DecodeOptions& opt
   std::istream stream(&buffer);
   try {
     YAML::Parser parser(stream);
-    TreeBuilder builder(first_line, options);
+    TreeBuilder builder(text, first_line, options);
     while (parser.HandleNextDocument(builder)) {
       YamlDocument document;
       builder.Finish(&document);

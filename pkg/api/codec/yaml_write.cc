@@ -19,8 +19,15 @@ constexpr size_t kMaxSimpleKey = 128;
 // JSON that is printed nests no deeper than this: it is read recursively.
 constexpr int kMaxDepth = 256;
 
-// Latin letters decide almost every comparison of keys; beyond ASCII, everything that is not a digit counts as one.
-bool IsLetter(uint32_t rune) { return (rune >= 'a' && rune <= 'z') || (rune >= 'A' && rune <= 'Z') || rune >= 0xaa; }
+// unicode.IsLetter, without its table: beyond ASCII everything is a letter but Latin-1's signs and the blocks of
+// punctuation, symbols and pictographs.
+bool IsLetter(uint32_t rune) {
+  if (rune < 0x80) return (rune >= 'a' && rune <= 'z') || (rune >= 'A' && rune <= 'Z');
+  if (rune < 0xc0) return rune == 0xaa || rune == 0xb5 || rune == 0xba;
+  const bool sign = rune == 0xd7 || rune == 0xf7 || (rune >= 0x2000 && rune < 0x2c00) || (rune >= 0x3000 && rune < 0x3005) ||
+                    (rune >= 0xfe00 && rune < 0xfe70) || (rune >= 0x1f000 && rune < 0x1fb00);
+  return !sign;
+}
 bool IsDigit(uint32_t rune) { return rune >= '0' && rune <= '9'; }
 
 std::vector<uint32_t> Runes(std::string_view text) {
@@ -33,7 +40,8 @@ std::vector<uint32_t> Runes(std::string_view text) {
   return out;
 }
 
-// keyList.Less: numbers inside keys compare as numbers, letters after everything else.
+// keyList.Less: numbers inside keys compare as numbers, letters after everything else. Upstream's rule is no strict
+// order where digits are followed by letters in one key only (a1b < a9 < a10 < a1b); the sort must bear with that.
 bool KeyLess(std::string_view left, std::string_view right) {
   const std::vector<uint32_t> a = Runes(left), b = Runes(right);
   for (size_t i = 0; i < a.size() && i < b.size(); ++i) {
@@ -123,9 +131,8 @@ enum class Style : uint8_t { kPlain, kSingleQuoted, kDoubleQuoted, kLiteral };
 
 Style StyleOf(std::string_view text, const Analysis& analysis, bool is_key) {
   const YamlScalar scalar = ResolveYamlScalar(text);
-  const bool merge = text == "<<";
   Style style = text.find('\n') != std::string_view::npos ? Style::kLiteral
-                : scalar.kind == YamlScalar::Kind::kString && !merge && !IsBase60Float(text) ? Style::kPlain
+                : scalar.kind == YamlScalar::Kind::kString && !IsBase60Float(text) ? Style::kPlain
                                                                                              : Style::kDoubleQuoted;
   if (is_key && analysis.multiline) style = Style::kDoubleQuoted;
   if (style == Style::kPlain && !analysis.plain_allowed) style = Style::kSingleQuoted;
