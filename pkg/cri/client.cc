@@ -62,16 +62,12 @@ auto ToVector(Repeated* items) {
 
 class GrpcRuntime : public CriRuntime {
  public:
-  GrpcRuntime(std::string path, std::string image_path, const ConnectOptions& options)
+  GrpcRuntime(const std::string& path, const std::string& image_path, const ConnectOptions& options)
       : timeout_(options.request_timeout),
-        runtime_{std::move(path), nullptr},
-        image_{std::move(image_path), nullptr} {
-    const auto channel = OpenChannel(runtime_.path, options.max_message_bytes);
-    const auto image_channel =
-        image_.path == runtime_.path ? channel : OpenChannel(image_.path, options.max_message_bytes);
-    runtime_.stub = v1::RuntimeService::NewStub(channel);
-    image_.stub = v1::ImageService::NewStub(image_channel);
-  }
+        runtime_{path, OpenChannel(path, options.max_message_bytes)},
+        image_{image_path, image_path == path ? runtime_.channel : OpenChannel(image_path, options.max_message_bytes)},
+        runtime_stub_(v1::RuntimeService::NewStub(runtime_.channel)),
+        image_stub_(v1::ImageService::NewStub(image_.channel)) {}
 
   Result<v1::VersionResponse> Version(const Context& context) override {
     v1::VersionRequest request;
@@ -284,32 +280,27 @@ class GrpcRuntime : public CriRuntime {
 
   knarr::Status GetContainerEvents(const Context& context, const std::function<void()>& on_connected,
                                    const std::function<void(v1::ContainerEventResponse&&)>& on_event) override {
-    return ReadEvents(context, *runtime_.stub, runtime_.path, on_connected, on_event);
+    return ReadEvents(context, *runtime_stub_, runtime_, on_connected, on_event);
   }
 
  private:
   using RuntimeStub = v1::RuntimeService::Stub;
   using ImageStub = v1::ImageService::Stub;
-  template <typename Stub>
-  struct Service {
-    std::string path;
-    std::unique_ptr<Stub> stub;
-  };
 
   template <typename Request, typename Response>
   Result<Response> Runtime(const Context& context, UnaryMethod<RuntimeStub, Request, Response> method,
                            const Request& request) {
-    return CallUnary(context, *runtime_.stub, method, request, timeout_, runtime_.path);
+    return CallUnary(context, *runtime_stub_, method, request, timeout_, runtime_);
   }
   template <typename Request, typename Response>
   Result<Response> Runtime(const Context& context, UnaryMethod<RuntimeStub, Request, Response> method,
                            const Request& request, std::optional<Duration> limit) {
-    return CallUnary(context, *runtime_.stub, method, request, limit, runtime_.path);
+    return CallUnary(context, *runtime_stub_, method, request, limit, runtime_);
   }
   template <typename Request, typename Response>
   Result<Response> Image(const Context& context, UnaryMethod<ImageStub, Request, Response> method,
                          const Request& request, std::optional<Duration> limit) {
-    return CallUnary(context, *image_.stub, method, request, limit, image_.path);
+    return CallUnary(context, *image_stub_, method, request, limit, image_);
   }
 
   template <typename Response>
@@ -319,8 +310,9 @@ class GrpcRuntime : public CriRuntime {
   }
 
   const Duration timeout_;
-  Service<RuntimeStub> runtime_;
-  Service<ImageStub> image_;
+  const Endpoint runtime_, image_;
+  const std::unique_ptr<RuntimeStub> runtime_stub_;
+  const std::unique_ptr<ImageStub> image_stub_;
 };
 
 }  // namespace
@@ -343,11 +335,11 @@ Result<std::string> SocketPathOf(std::string_view endpoint) {
 }
 
 Result<std::unique_ptr<CriRuntime>> Connect(const ConnectOptions& options) {
-  std::string path = KNARR_TRY(SocketPathOf(options.endpoint));
-  std::string image_path =
+  const std::string path = KNARR_TRY(SocketPathOf(options.endpoint));
+  const std::string image_path =
       options.image_endpoint.empty() ? path : KNARR_TRY(SocketPathOf(options.image_endpoint));
   TuneGrpcOnce();
-  return std::unique_ptr<CriRuntime>(std::make_unique<GrpcRuntime>(std::move(path), std::move(image_path), options));
+  return std::unique_ptr<CriRuntime>(std::make_unique<GrpcRuntime>(path, image_path, options));
 }
 
 }  // namespace knarr::cri

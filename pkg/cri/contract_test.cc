@@ -60,7 +60,7 @@ class Pod {
   }
   // As PID 1 of its namespace, sleep has no handler for SIGTERM and so never gets it.
   v1::ContainerConfig Sleeps(const std::string& name) const {
-    v1::ContainerConfig c = Container(name, {"sleep", "1000"});
+    v1::ContainerConfig c = Container(name, {"sh", "-c", "echo ready; exec sleep 1000"});
     (*c.mutable_annotations())[kContractStopExit] = "ignore";
     return c;
   }
@@ -80,6 +80,14 @@ class Pod {
     auto status = s.runtime->ContainerStatus(context, container);
     BOOST_REQUIRE_MESSAGE(status.ok(), "ContainerStatus: " << status.status().message());
     return status->status();
+  }
+  // Until its command has printed "ready" (not where logs are not real): StartContainer returns before the command
+  // itself runs, and what is still runc dies of any signal.
+  void WaitForReady(const std::string& name) const {
+    if (s.log_directory.empty()) return;
+    const std::string log = config.log_directory() + "/" + name + ".log";
+    for (int i = 0; i < 2000 && ReadFile(log).value_or("").find("ready") == std::string::npos; ++i)
+      std::this_thread::sleep_for(5ms);
   }
   v1::ContainerStatus WaitForExit(const std::string& container) const {
     for (int i = 0; i < 2000; ++i) {
@@ -221,11 +229,7 @@ void StopSignalsAndWaits(const ContractSubject& s) {
   auto polite = pod.Container("polite", {"sh", "-c", "trap 'exit 5' TERM; echo ready; while true; do sleep 0.01; done"});
   (*polite.mutable_annotations())[kContractStopExit] = "5";
   const std::string id = pod.Start(polite);
-  if (!s.log_directory.empty()) {  // until the shell has its trap
-    const std::string log = pod.config.log_directory() + "/polite.log";
-    for (int i = 0; i < 1000 && ReadFile(log).value_or("").find("ready") == std::string::npos; ++i)
-      std::this_thread::sleep_for(5ms);
-  }
+  pod.WaitForReady("polite");
   BOOST_TEST(s.runtime->StopContainer({}, id, 30s).ok());
   BOOST_TEST(pod.StatusOf(id).state() == v1::CONTAINER_EXITED);
   BOOST_TEST(pod.StatusOf(id).exit_code() == 5);
@@ -236,6 +240,7 @@ void StopSignalsAndWaits(const ContractSubject& s) {
 void StopKillsAfterTheGrace(const ContractSubject& s) {
   Pod pod(s);
   const std::string id = pod.Start(pod.Sleeps("main"));
+  pod.WaitForReady("main");
   const auto before = std::chrono::steady_clock::now();
   BOOST_TEST(s.runtime->StopContainer({}, id, 1s).ok());
   BOOST_TEST((std::chrono::steady_clock::now() - before >= 900ms));

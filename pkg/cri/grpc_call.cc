@@ -3,6 +3,7 @@
 #include <grpcpp/completion_queue.h>
 #include <grpcpp/support/async_stream.h>
 
+#include <algorithm>
 #include <cctype>
 
 namespace knarr::cri {
@@ -21,6 +22,9 @@ std::string ConnectionErrorText(const std::string& text, const std::string& sock
 // How long the runtime gets to say that it knows no events. A round trip takes less than a millisecond; a later
 // answer is handled as well, the stream then looks alive until it comes.
 constexpr std::chrono::milliseconds kRefusalWait(50);
+
+// gRPC's back-off is capped at a second, give or take a fifth.
+constexpr std::chrono::milliseconds kReconnectWait(1500);
 
 enum Tag : intptr_t { kStarted = 1, kRead, kFinished };
 void* AsTag(Tag tag) { return reinterpret_cast<void*>(tag); }
@@ -71,6 +75,16 @@ class EventCall {
 
 }  // namespace
 
+void AwaitReconnection(const Context& context, grpc::Channel& channel) {
+  using std::chrono::system_clock;
+  const auto end = system_clock::now() + kReconnectWait;
+  while (channel.GetState(true) == GRPC_CHANNEL_TRANSIENT_FAILURE && !context.Done() && system_clock::now() < end) {
+    // In steps, to notice that the context has ended.
+    channel.WaitForStateChange(GRPC_CHANNEL_TRANSIENT_FAILURE,
+                               std::min(end, system_clock::now() + std::chrono::milliseconds(100)));
+  }
+}
+
 CallContext::CallContext(const Context& context, std::optional<Duration> limit)
     : context_(context), cancel_(context.stop_token(), [this] { grpc_.TryCancel(); }) {
   const std::optional<Duration> remaining = context.deadline() ? context.Remaining() : limit;
@@ -89,17 +103,18 @@ Status CallContext::ToStatus(const grpc::Status& status, const std::string& sock
   return Status(code, status.error_message());
 }
 
-Status ReadEvents(const Context& context, v1::RuntimeService::Stub& stub, const std::string& socket_path,
+Status ReadEvents(const Context& context, v1::RuntimeService::Stub& stub, const Endpoint& endpoint,
                   const std::function<void()>& on_connected,
                   const std::function<void(v1::ContainerEventResponse&&)>& on_event) {
   if (context.Done()) return context.Err();
+  AwaitReconnection(context, *endpoint.channel);
   v1::ContainerEventResponse event;  // outlives the call, which may write to it until it is drained
   EventCall call(context, stub);
-  if (!call.Start()) return call.Finish(socket_path);
+  if (!call.Start()) return call.Finish(endpoint.socket_path);
   call.Read(event);
   bool ok = true;
   bool got = call.WaitFor(kRefusalWait, ok);
-  if (got && !ok) return call.Finish(socket_path);
+  if (got && !ok) return call.Finish(endpoint.socket_path);
   if (on_connected) on_connected();
   if (!got) ok = call.Wait();
   while (ok) {
@@ -108,7 +123,7 @@ Status ReadEvents(const Context& context, v1::RuntimeService::Stub& stub, const 
     call.Read(event);
     ok = call.Wait();
   }
-  return call.Finish(socket_path);
+  return call.Finish(endpoint.socket_path);
 }
 
 }  // namespace knarr::cri
