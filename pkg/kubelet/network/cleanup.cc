@@ -217,10 +217,9 @@ bool IsNetworkNamespace(const std::string& path) {
 }
 
 Result<bool> RemoveForgottenNamespace(const std::string& path) {
-  std::string_view rest = path;
-  if (rest.starts_with("/var")) rest.remove_prefix(4);
-  constexpr std::string_view kMadeByContainerd = "/run/netns/cni-";
-  if (!rest.starts_with(kMadeByContainerd) || rest.find('/', kMadeByContainerd.size()) != std::string_view::npos) return false;
+  // <somewhere>/netns/cni-<uuid>: /run/netns, or containerd's state directory with netns_mounts_under_state_dir.
+  const bool made_by_containerd = path.starts_with('/') && BaseName(DirName(path)) == "netns" && BaseName(path).starts_with("cni-");
+  if (!made_by_containerd || path.find("/../") != std::string::npos) return false;
   if (!PathExists(path)) return false;
   if (::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL && errno != ENOENT) {
     return ErrnoError(errno, "unmount {}", path);

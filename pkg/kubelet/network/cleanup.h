@@ -34,7 +34,7 @@ std::string PlanIptablesSweep(std::string_view iptables_save, const IsDead& is_d
 Status DeleteVeth(const std::string& name);
 
 bool IsNetworkNamespace(const std::string& path);
-// Unmounts and removes a namespace that containerd made (/run/netns/cni-*) and forgot; others are left alone. True when
+// Unmounts and removes a namespace that containerd made (.../netns/cni-*) and forgot; others are left alone. True when
 // there was one.
 Result<bool> RemoveForgottenNamespace(const std::string& path);
 
