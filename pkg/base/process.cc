@@ -36,7 +36,9 @@ constexpr size_t kChildStack = 64 << 10;
 constexpr int kFirstHighFd = 64;
 
 // ---- the child's side. It shares our memory until exec (CLONE_VM) while our thread is stopped (CLONE_VFORK), so it
-// calls nothing but system calls and touches nothing but its own stack and `ChildArgs`.
+// calls nothing but system calls and touches nothing but its own stack and `ChildArgs`. Sanitizers must not instrument it:
+// what they note about its stack would stay in our memory when exec takes the stack away.
+#define KNARR_CHILD_SIDE __attribute__((no_sanitize("address"), no_sanitize("thread"), no_sanitize("undefined"), noinline))
 
 struct FdMove {
   int from, to;
@@ -55,13 +57,13 @@ struct ChildArgs {
   const char* step = "";  // which one
 };
 
-int Fail(ChildArgs* args, const char* step) {
+KNARR_CHILD_SIDE int Fail(ChildArgs* args, const char* step) {
   args->error = errno;
   args->step = step;
   ::_exit(127);
 }
 
-void ResetSignals() {
+KNARR_CHILD_SIDE void ResetSignals() {
   struct sigaction action {};
   action.sa_handler = SIG_DFL;
   for (int signal = 1; signal < NSIG; ++signal) {
@@ -70,7 +72,7 @@ void ResetSignals() {
   }
 }
 
-int ChildMain(void* pointer) {
+KNARR_CHILD_SIDE int ChildMain(void* pointer) {
   auto* args = static_cast<ChildArgs*>(pointer);
   ResetSignals();
   if (::setpgid(0, 0) != 0) return Fail(args, "setpgid");

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include <thread>
 
 #include "ci/integration/cni/net_fixture.h"
+#include "ci/integration/cni/relay_child.h"
 #include "pkg/base/file.h"
 #include "pkg/base/process.h"
 #include "pkg/cni/cache.h"
@@ -23,84 +23,11 @@ namespace knarr::integration {
 namespace {
 
 using namespace std::chrono_literals;
-namespace utf = boost::unit_test;
-
-struct CanIsolate {
-  boost::test_tools::assertion_result operator()(utf::test_unit_id) const {
-    const std::string why = CannotIsolate();
-    boost::test_tools::assertion_result result(why.empty());
-    result.message() << why;
-    if (why.empty()) {
-      static const bool done = (Isolate(), true);
-      (void)done;
-    }
-    return result;
-  }
-};
-
-std::string RealPath(const std::string& path) {
-  char* real = ::realpath(path.c_str(), nullptr);
-  if (real == nullptr) throw std::runtime_error("no file " + path);
-  std::string text = real;
-  ::free(real);
-  return text;
-}
 
 std::string SandboxId(int n) {
   const std::string digits = std::to_string(n);
   return std::string(64 - digits.size(), 'a') + digits;
 }
-
-// relay_main as a child process.
-class Relay {
- public:
-  explicit Relay(const std::vector<std::string>& args) {
-    int in[2], out[2];
-    if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
-    const std::string path = RealPath("ci/integration/cni/relay_main");
-    std::vector<char*> argv = {const_cast<char*>(path.c_str())};
-    for (const std::string& arg : args) argv.push_back(const_cast<char*>(arg.c_str()));
-    argv.push_back(nullptr);
-    pid_ = ::fork();
-    if (pid_ == 0) {
-      ::dup2(in[0], 0);
-      ::dup2(out[1], 1);
-      ::execv(path.c_str(), argv.data());
-      ::_exit(127);
-    }
-    ::close(in[0]);
-    ::close(out[1]);
-    to_ = UniqueFd(in[1]);
-    from_ = ::fdopen(out[0], "r");
-    if (Line() != "ready") throw std::runtime_error("the relay did not start");
-  }
-  ~Relay() { Kill(); }
-  Relay(const Relay&) = delete;
-
-  std::string Collect(const std::string& live) {
-    if (!WriteAll(to_.get(), live + "\n", "relay").ok()) return "error: the relay is gone";
-    return Line();
-  }
-  void Kill() {
-    if (pid_ <= 0) return;
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-    std::fclose(from_);
-    pid_ = -1;
-  }
-
- private:
-  std::string Line() {
-    char buffer[512];
-    if (std::fgets(buffer, sizeof buffer, from_) == nullptr) return "end";
-    std::string line = buffer;
-    if (line.ends_with('\n')) line.pop_back();
-    return line;
-  }
-  pid_t pid_ = -1;
-  UniqueFd to_;
-  FILE* from_ = nullptr;
-};
 
 struct Fixture {
   Fixture() {
@@ -181,7 +108,7 @@ struct Fixture {
 
 const std::string kPorts = R"({"portMappings":[{"hostPort":18080,"containerPort":8080,"protocol":"tcp"}]})";
 
-BOOST_AUTO_TEST_SUITE(cni_integration, *utf::precondition(CanIsolate()))
+BOOST_AUTO_TEST_SUITE(cni_integration, *boost::unit_test::precondition(CanIsolate()))
 
 BOOST_FIXTURE_TEST_CASE(pods_reach_each_other_the_host_and_out, Fixture) {
   UseDataDir();
@@ -276,8 +203,12 @@ BOOST_FIXTURE_TEST_CASE(a_kubelet_killed_in_the_middle_of_an_add_leaves_nothing_
   caller.join();
   BOOST_TEST(add.exit_code == 1);
   BOOST_TEST(cni::ParsePluginError(add.out)->code == 11u);
-  for (int i = 0; i < 500 && ::kill(plugin, 0) == 0; ++i) ::usleep(10'000);
-  BOOST_TEST(::kill(plugin, 0) != 0);  // it does not outlive the kubelet
+  const auto plugin_lives = [&] {  // a zombie does not
+    const std::string stat = ReadFile("/proc/" + std::to_string(plugin) + "/stat").value_or("");
+    return !stat.empty() && stat.find(") Z ") == std::string::npos;
+  };
+  for (int i = 0; i < 500 && plugin_lives(); ++i) ::usleep(10'000);
+  BOOST_TEST(!plugin_lives());  // it does not outlive the kubelet
   BOOST_TEST(Leases().size() == 1u);
   BOOST_TEST(HasInterfaceLike("veth"));
   StartRelay("boot-1");
