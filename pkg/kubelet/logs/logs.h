@@ -52,7 +52,7 @@ Status ReadContainerLogs(const Context& ctx, const std::string& root, const std:
                          const std::function<Status(LogStream, std::string_view)>& sink);
 
 // Opens a regular file (with O_DIRECTORY: a directory) beneath root without following any symlink in `relative`
-// (openat2 RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS). It must belong to root or to us; never blocks on a FIFO.
-Result<UniqueFd> OpenBeneath(const std::string& root, std::string_view relative, int flags);
+// (openat2 RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS); never blocks on a FIFO. check_owner: it must belong to root or to us.
+Result<UniqueFd> OpenBeneath(const std::string& root, std::string_view relative, int flags, bool check_owner = true);
 
 }  // namespace knarr::kubelet

@@ -11,7 +11,7 @@
 
 namespace knarr::kubelet {
 
-Result<UniqueFd> OpenBeneath(const std::string& root, std::string_view relative, int flags) {
+Result<UniqueFd> OpenBeneath(const std::string& root, std::string_view relative, int flags, bool check_owner) {
   const UniqueFd base = KNARR_TRY(OpenFile(root, O_PATH | O_DIRECTORY));
   open_how how{};
   how.flags = static_cast<uint64_t>(flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -26,7 +26,7 @@ Result<UniqueFd> OpenBeneath(const std::string& root, std::string_view relative,
   struct stat st {};
   if (::fstat(fd.get(), &st) != 0) return ErrnoError(errno, "stat {}", JoinPath(root, path));
   if ((flags & O_DIRECTORY) == 0 && !S_ISREG(st.st_mode)) return Error(Code::kForbidden, "open {}: not a regular file", JoinPath(root, path));
-  if (st.st_uid != 0 && st.st_uid != ::geteuid()) return Error(Code::kForbidden, "open {}: it belongs to user {}", JoinPath(root, path), st.st_uid);
+  if (check_owner && st.st_uid != 0 && st.st_uid != ::geteuid()) return Error(Code::kForbidden, "open {}: it belongs to user {}", JoinPath(root, path), st.st_uid);
   return fd;
 }
 

@@ -64,9 +64,10 @@ class KubeletView {
     bool running = false;
   };
   // container "": the default one (annotation kubectl.kubernetes.io/default-container, else the only or first).
-  // previous: the terminated instance before the present one. kNotFound and kBadRequest carry upstream's texts:
-  //   pod "web_default" not found
-  //   container "x" in pod "web" is not available / previous terminated container "x" in pod "web" not found
+  // previous: the terminated instance before the present one. Errors (kNotFound, kBadRequest) are shown as they are, in
+  // upstream's words:
+  //   pod "web" does not exist                                       container "x" not found in pod "web"
+  //   container "x" in pod "web" is waiting to start: no logs yet    previous terminated container "x" in pod "web" not found
   virtual Result<ContainerRef> FindContainer(const std::string& pod_namespace, const std::string& pod,
                                              const std::string& container, bool previous) = 0;
   // The pod's sandbox, in container_id's place empty.

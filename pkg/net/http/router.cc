@@ -23,36 +23,36 @@ std::vector<std::string_view> Segments(std::string_view path) {
 
 // One segment of the patterns' tree.
 struct Router::Node {
+  // A pattern's end: what to call, and what its named segments are called.
+  struct Endpoint {
+    Handler handler;
+    std::vector<std::string> names;
+  };
+  using Endpoints = std::map<std::string, Endpoint, std::less<>>;  // by method; "" any
+
   std::map<std::string, std::unique_ptr<Node>, std::less<>> literal;
   std::unique_ptr<Node> named;
-  std::string name;
-  std::map<std::string, Handler, std::less<>> handlers;       // by method; "" any
-  std::map<std::string, Handler, std::less<>> rest_handlers;  // of "{name...}"
-  std::string rest_name;
+  Endpoints here;
+  Endpoints rest;  // of "{name...}"
 
-  using Params = std::vector<std::pair<std::string, std::string>>;
-  // The most specific node with handlers; *rest tells which of its two maps.
-  const Node* Find(const std::vector<std::string_view>& segments, size_t at, Params& params, bool* rest) const {
-    if (at == segments.size() && !handlers.empty()) {
-      *rest = false;
-      return this;
-    }
+  // The endpoints of the most specific pattern, and the values of its named segments.
+  const Endpoints* Find(const std::vector<std::string_view>& segments, size_t at, std::vector<std::string>& values) const {
+    if (at == segments.size() && !here.empty()) return &here;
     if (at < segments.size()) {
       if (const auto found = literal.find(segments[at]); found != literal.end()) {
-        if (const Node* node = found->second->Find(segments, at + 1, params, rest)) return node;
+        if (const Endpoints* endpoints = found->second->Find(segments, at + 1, values)) return endpoints;
       }
       if (named && !segments[at].empty()) {
-        params.emplace_back(named->name, segments[at]);
-        if (const Node* node = named->Find(segments, at + 1, params, rest)) return node;
-        params.pop_back();
+        values.emplace_back(segments[at]);
+        if (const Endpoints* endpoints = named->Find(segments, at + 1, values)) return endpoints;
+        values.pop_back();
       }
     }
-    if (rest_handlers.empty()) return nullptr;
+    if (rest.empty()) return nullptr;
     std::string remainder;
     for (size_t i = at; i < segments.size(); ++i) remainder.append(i > at ? "/" : "").append(segments[i]);
-    params.emplace_back(rest_name, std::move(remainder));
-    *rest = true;
-    return this;
+    values.push_back(std::move(remainder));
+    return &rest;
   }
 };
 
@@ -61,42 +61,41 @@ Router::~Router() = default;
 
 void Router::Handle(std::string_view method, std::string_view pattern, Handler handler) {
   Node* node = root_.get();
+  std::vector<std::string> names;
   for (const std::string_view segment : Segments(pattern)) {
     if (segment.starts_with('{') && segment.ends_with("...}")) {
-      node->rest_name = segment.substr(1, segment.size() - 5);
-      KNARR_CHECK(node->rest_handlers.emplace(method, std::move(handler)).second);
+      names.emplace_back(segment.substr(1, segment.size() - 5));
+      KNARR_CHECK(node->rest.emplace(method, Node::Endpoint{std::move(handler), std::move(names)}).second);
       return;
     }
-    std::unique_ptr<Node>& next = segment.starts_with('{') ? node->named : node->literal[std::string(segment)];
+    const bool is_name = segment.starts_with('{');
+    if (is_name) names.emplace_back(segment.substr(1, segment.size() - 2));
+    std::unique_ptr<Node>& next = is_name ? node->named : node->literal[std::string(segment)];
     if (!next) next = std::make_unique<Node>();
     node = next.get();
-    if (segment.starts_with('{')) node->name = segment.substr(1, segment.size() - 2);
   }
-  KNARR_CHECK(node->handlers.emplace(method, std::move(handler)).second);
+  KNARR_CHECK(node->here.emplace(method, Node::Endpoint{std::move(handler), std::move(names)}).second);
 }
 
 void Router::Serve(Request& request, ResponseWriter& response) const {
-  Node::Params params;
-  bool rest = false;
-  const Node* node = root_->Find(Segments(request.raw_path), 0, params, &rest);
-  if (node == nullptr) return response.Error(404, "404 page not found");
-  const auto& handlers = rest ? node->rest_handlers : node->handlers;
-  auto found = handlers.find(request.method);
-  if (found == handlers.end() && request.method == "HEAD") found = handlers.find("GET");
-  if (found == handlers.end()) found = handlers.find("");
-  if (found == handlers.end()) {
+  std::vector<std::string> values;
+  const Node::Endpoints* endpoints = root_->Find(Segments(request.raw_path), 0, values);
+  if (endpoints == nullptr) return response.Error(404, "404 page not found");
+  auto found = endpoints->find(request.method);
+  if (found == endpoints->end() && request.method == "HEAD") found = endpoints->find("GET");
+  if (found == endpoints->end()) found = endpoints->find("");
+  if (found == endpoints->end()) {
     std::string allow;
-    for (const auto& [method, handler] : handlers) allow.append(allow.empty() ? "" : ", ").append(method);
+    for (const auto& [method, endpoint] : *endpoints) allow.append(allow.empty() ? "" : ", ").append(method);
     response.headers().Set("Allow", allow);
     return response.Error(405, "Method Not Allowed");
   }
-  for (auto& [name, value] : params) {
-    Result<std::string> decoded = PercentDecode(value, false);
+  for (size_t i = 0; i < values.size(); ++i) {
+    Result<std::string> decoded = PercentDecode(values[i], false);
     if (!decoded.ok()) return response.Error(400, decoded.status().message());
-    value = std::move(*decoded);
+    request.params.emplace_back(found->second.names[i], std::move(*decoded));
   }
-  request.params = std::move(params);
-  found->second(request, response);
+  found->second.handler(request, response);
 }
 
 std::string_view Request::Param(std::string_view name) const {

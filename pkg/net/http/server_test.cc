@@ -360,10 +360,14 @@ BOOST_AUTO_TEST_CASE(the_most_specific_pattern_wins_and_parameters_are_decoded_b
   router.Handle("GET", "/logs/all/{pod}", tell("all"));
   router.Handle("GET", "/files/{path...}", tell("files"));
   router.Handle("", "/any/", tell("any"));
+  router.Handle("GET", "/exec/{pod}/{container}", tell("short"));
+  router.Handle("GET", "/exec/{pod}/{uid}/{container}", tell("long"));
   BOOST_TEST(Route(router, "GET", "/pods") == "pods");
   BOOST_TEST(Route(router, "HEAD", "/pods/") == "pods");
   BOOST_TEST(Route(router, "GET", "/logs/a/b%2Fc") == "logs namespace=a pod=b/c");
   BOOST_TEST(Route(router, "GET", "/logs/all/x") == "all pod=x");
+  BOOST_TEST(Route(router, "GET", "/exec/p/c") == "short pod=p container=c");
+  BOOST_TEST(Route(router, "GET", "/exec/p/u/c") == "long pod=p uid=u container=c");
   BOOST_TEST(Route(router, "GET", "/files/") == "files path=");
   BOOST_TEST(Route(router, "GET", "/files/a/b") == "files path=a/b");
   BOOST_TEST(Route(router, "DELETE", "/any") == "any");
