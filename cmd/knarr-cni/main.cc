@@ -143,8 +143,10 @@ int Deliver(const RelayRequest& request, const std::string& version) {
   if (state_dir.empty()) state_dir = kDefaultStateDir;
 
   std::optional<RelayReply> reply = Call(socket_path, request);
-  const std::string reason = reply ? "" : std::strerror(errno);
-  if (!reply && request.command == "DEL" && IsFileName(request.container_id) && IsFileName(request.ifname)) {
+  const int error = reply ? 0 : errno;
+  // A kubelet that took the call and is merely slow will do it; one that is not there needs the note.
+  const bool is_absent = !reply && error != EAGAIN;
+  if (is_absent && request.command == "DEL" && IsFileName(request.container_id) && IsFileName(request.ifname)) {
     const std::string directory = state_dir + "/deferred";
     const std::string note = directory + "/" + knarr::cni::DeferredName(request.container_id, request.ifname);
     if (MakeDirectories(directory) && Defer(note)) {
@@ -155,8 +157,8 @@ int Deliver(const RelayRequest& request, const std::string& version) {
     }
   }
   if (!reply) {
-    return Fail(11, version, "the kubelet does not answer on " + socket_path + " (" + reason +
-                                 "): is it running? pods get a network only while it is");
+    return Fail(11, version, "the kubelet does not answer on " + socket_path + " (" +
+                                 std::strerror(error) + "): is it running? pods get a network only while it is");
   }
   Print(reply->out);
   return static_cast<int>(reply->exit_code);
