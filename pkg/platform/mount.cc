@@ -33,7 +33,9 @@ Status BindThroughProc(int source, int target, bool recursive, std::string_view 
   return {};
 }
 
-bool Unsupported(int error) { return error == ENOSYS || error == EPERM || error == EINVAL; }
+bool Unsupported(int error) {
+  return error == ENOSYS || error == EPERM || error == EINVAL;
+}
 
 }  // namespace
 
@@ -59,10 +61,13 @@ Result<UniqueFd> OpenPath(const std::string& path, bool directory) {
   return OpenFile(path, O_PATH | O_NOFOLLOW | (directory ? O_DIRECTORY : 0));
 }
 
-std::string FdPath(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
+std::string FdPath(int fd) {
+  return fmt::format("/proc/self/fd/{}", fd);
+}
 
 Status BindFd(int source, int target, bool recursive, std::string_view shown) {
-  const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (recursive ? static_cast<unsigned>(AT_RECURSIVE) : 0U);
+  const unsigned flags =
+      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (recursive ? static_cast<unsigned>(AT_RECURSIVE) : 0U);
   const UniqueFd tree(static_cast<int>(::syscall(SYS_open_tree, source, "", flags)));
   if (!tree) {
     if (Unsupported(errno)) return BindThroughProc(source, target, recursive, shown);
@@ -107,8 +112,10 @@ Result<bool> IsMountPoint(const std::string& path) {
     if (errno == ENOENT || errno == ENOTDIR) return false;
     return ErrnoError(errno, "stat {}", path);
   }
-  if ((info.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0) return (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
-  struct stat self {}, parent {};  // before 5.8: only mounts of another file system are seen
+  if ((info.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0)
+    return (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+  struct stat self {
+  }, parent{};  // before 5.8: only mounts of another file system are seen
   if (::lstat(path.c_str(), &self) != 0 || ::stat(std::string(DirName(path)).c_str(), &parent) != 0) {
     return ErrnoError(errno, "stat {}", path);
   }
@@ -116,8 +123,11 @@ Result<bool> IsMountPoint(const std::string& path) {
 }
 
 Status SetPropagation(const std::string& target, Propagation propagation) {
-  const unsigned long flags = propagation == Propagation::kPrivate ? MS_PRIVATE : propagation == Propagation::kSlave ? MS_SLAVE : MS_SHARED | MS_REC;
-  if (::mount(nullptr, target.c_str(), nullptr, flags, nullptr) != 0) return ErrnoError(errno, "set the propagation of mount {}", target);
+  const unsigned long flags = propagation == Propagation::kPrivate ? MS_PRIVATE
+                              : propagation == Propagation::kSlave ? MS_SLAVE
+                                                                   : MS_SHARED | MS_REC;
+  if (::mount(nullptr, target.c_str(), nullptr, flags, nullptr) != 0)
+    return ErrnoError(errno, "set the propagation of mount {}", target);
   return {};
 }
 

@@ -27,7 +27,8 @@ std::string FdPath(int fd);
 // Mounts the file or directory behind `source` over the one behind `target`; recursive takes mounts below it along.
 // open_tree(2) and move_mount(2), on kernels without them mount(2) through /proc/self/fd.
 Status BindFd(int source, int target, bool recursive, std::string_view shown);
-// A new tmpfs of that many bytes (0: the kernel's default, half of memory), kept out of swap where the kernel can (6.3).
+// A new tmpfs of that many bytes (0: the kernel's default, half of memory), kept out of swap where the kernel can
+// (6.3).
 Status MountTmpfs(const std::string& target, uint64_t size_bytes);
 // umount2(UMOUNT_NOFOLLOW); not mounted is success. Busy mounts are retried for a moment, then detached lazily if
 // `lazy_if_busy`; `lazy` tells that this happened.

@@ -76,7 +76,8 @@ bool ParseLine(std::string_view line, MountEntry& entry) {
 }  // namespace
 
 bool MountEntry::Shared() const {
-  return std::any_of(optional_fields.begin(), optional_fields.end(), [](const std::string& f) { return f.starts_with("shared:"); });
+  return std::any_of(optional_fields.begin(), optional_fields.end(),
+                     [](const std::string& f) { return f.starts_with("shared:"); });
 }
 
 Result<std::vector<MountEntry>> ParseMountInfo(std::string_view text) {
@@ -85,7 +86,8 @@ Result<std::vector<MountEntry>> ParseMountInfo(std::string_view text) {
   for (const std::string_view line : Split(text, '\n')) {
     ++number;
     MountEntry& entry = mounts.emplace_back();
-    if (!ParseLine(line, entry)) return Error(Code::kInvalid, "mountinfo line {}: wrong number or form of fields: \"{}\"", number, line);
+    if (!ParseLine(line, entry))
+      return Error(Code::kInvalid, "mountinfo line {}: wrong number or form of fields: \"{}\"", number, line);
   }
   return mounts;
 }
@@ -116,7 +118,8 @@ std::vector<std::string> MountPointsWithin(const std::vector<MountEntry>& mounts
     if (PathWithin(mount->mount_point, base)) points.push_back(mount->mount_point);
   }
   const auto depth = [](const std::string& path) { return std::count(path.begin(), path.end(), '/'); };
-  std::stable_sort(points.begin(), points.end(), [&](const std::string& a, const std::string& b) { return depth(a) > depth(b); });
+  std::stable_sort(points.begin(), points.end(),
+                   [&](const std::string& a, const std::string& b) { return depth(a) > depth(b); });
   return points;
 }
 

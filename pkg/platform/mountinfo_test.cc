@@ -12,7 +12,9 @@ constexpr std::string_view kText =
     "41 40 0:38 / /mnt/with\\040space\\134/deep ro - cgroup2 cgroup2 rw\n"
     "42 40 0:39 / /mnt/with\\040space\\134/deep ro - tmpfs top rw\n";
 
-std::vector<MountEntry> Mounts() { return ParseMountInfo(kText).value(); }
+std::vector<MountEntry> Mounts() {
+  return ParseMountInfo(kText).value();
+}
 
 BOOST_AUTO_TEST_SUITE(mountinfo)
 
@@ -34,7 +36,8 @@ BOOST_AUTO_TEST_CASE(every_field_is_read_and_escapes_are_decoded) {
 }
 
 BOOST_AUTO_TEST_CASE(broken_lines_are_refused_with_their_number) {
-  for (const std::string_view bad : {"22 27 0:21 / /proc rw", "x 27 0:21 / /proc rw - proc proc rw", "22 27 21 / /proc rw - proc proc rw", "- - -"}) {
+  for (const std::string_view bad : {"22 27 0:21 / /proc rw", "x 27 0:21 / /proc rw - proc proc rw",
+                                     "22 27 21 / /proc rw - proc proc rw", "- - -"}) {
     const auto mounts = ParseMountInfo("27 1 254:0 / / rw - ext4 /dev/vda rw\n" + std::string(bad));
     BOOST_TEST(mounts.status().message().find("mountinfo line 2") != std::string::npos, bad);
   }

@@ -30,8 +30,8 @@ Result<MemInfo> ParseMemInfo(std::string_view text) {
     std::string_view name;
     uint64_t* value;
   };
-  const Row rows[] = {{"MemTotal", &info.total},   {"MemFree", &info.free},       {"MemAvailable", &info.available},
-                      {"Buffers", &info.buffers},  {"Cached", &info.cached},      {"SwapTotal", &info.swap_total},
+  const Row rows[] = {{"MemTotal", &info.total},    {"MemFree", &info.free},  {"MemAvailable", &info.available},
+                      {"Buffers", &info.buffers},   {"Cached", &info.cached}, {"SwapTotal", &info.swap_total},
                       {"SwapFree", &info.swap_free}};
   while (!text.empty()) {
     const size_t end = text.find('\n');
@@ -39,7 +39,8 @@ Result<MemInfo> ParseMemInfo(std::string_view text) {
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     const size_t colon = line.find(':');
     if (colon == std::string_view::npos) continue;
-    const auto row = std::find_if(std::begin(rows), std::end(rows), [&](const Row& r) { return r.name == line.substr(0, colon); });
+    const auto row =
+        std::find_if(std::begin(rows), std::end(rows), [&](const Row& r) { return r.name == line.substr(0, colon); });
     if (row == std::end(rows)) continue;
     const size_t digit = line.find_first_of("0123456789", colon);
     if (digit == std::string_view::npos) return Error(Code::kInvalid, "meminfo: no number in \"{}\"", line);
@@ -75,7 +76,7 @@ Result<std::vector<NetDevice>> ParseNetDev(std::string_view text) {
     const size_t end = text.find('\n');
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    const size_t colon = line.rfind(':');  // alias names hold colons, numbers do not
+    const size_t colon = line.rfind(':');           // alias names hold colons, numbers do not
     if (colon == std::string_view::npos) continue;  // the two header lines
     NetDevice device;
     const size_t start = line.find_first_not_of(' ');
@@ -138,7 +139,8 @@ class UsageWalk {
 
   // What vanishes while we look is not counted: the tree belongs to running containers.
   void Visit(int root, const std::string& path) {
-    Result<UniqueFd> fd = OpenAt2(root, path, O_RDONLY | O_DIRECTORY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
+    Result<UniqueFd> fd =
+        OpenAt2(root, path, O_RDONLY | O_DIRECTORY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
     if (!fd.ok()) return;
     const int raw = fd->get();
     const Directory dir(::fdopendir(fd->release()));
@@ -153,7 +155,8 @@ class UsageWalk {
       struct stat info {};
       if (::fstatat(raw, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0 || info.st_dev != device_) continue;
       Count(info);
-      if (S_ISDIR(info.st_mode) && path.size() < PATH_MAX - NAME_MAX - 2) pending_.push_back(path + "/" + std::string(name));
+      if (S_ISDIR(info.st_mode) && path.size() < PATH_MAX - NAME_MAX - 2)
+        pending_.push_back(path + "/" + std::string(name));
     }
   }
 

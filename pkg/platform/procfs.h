@@ -34,7 +34,7 @@ Result<std::vector<NetDevice>> ParseNetDev(std::string_view text);
 Result<std::vector<NetDevice>> ReadNetDev(const std::string& path = "/proc/net/dev");
 
 struct DirUsage {
-  uint64_t bytes = 0;   // allocated blocks, hard links counted once
+  uint64_t bytes = 0;  // allocated blocks, hard links counted once
   uint64_t inodes = 0;
   bool truncated = false;  // stopped at max_inodes: the numbers are lower bounds
 };

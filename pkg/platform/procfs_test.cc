@@ -13,13 +13,16 @@ struct TempDir {
   std::string path = "/tmp/knarr-platform-XXXXXX";
   TempDir() { BOOST_REQUIRE(::mkdtemp(path.data()) != nullptr); }
   ~TempDir() { (void)RemoveAll(path); }
-  void Put(const std::string& name, size_t bytes) { BOOST_REQUIRE(WriteFileAtomically(path + "/" + name, std::string(bytes, 'x'), 0644).ok()); }
+  void Put(const std::string& name, size_t bytes) {
+    BOOST_REQUIRE(WriteFileAtomically(path + "/" + name, std::string(bytes, 'x'), 0644).ok());
+  }
 };
 
 BOOST_AUTO_TEST_SUITE(procfs)
 
 BOOST_AUTO_TEST_CASE(meminfo_is_in_bytes) {
-  const auto info = ParseMemInfo("MemTotal:       24684092 kB\nMemFree: 20 kB\nMemAvailable: 30 kB\nHugePages_Total: 0\nSwapTotal: 5 kB\n");
+  const auto info = ParseMemInfo(
+      "MemTotal:       24684092 kB\nMemFree: 20 kB\nMemAvailable: 30 kB\nHugePages_Total: 0\nSwapTotal: 5 kB\n");
   BOOST_REQUIRE(info.ok());
   BOOST_TEST(info->total == 24684092ULL * 1024);
   BOOST_TEST(info->free == 20480U);
@@ -32,9 +35,12 @@ BOOST_AUTO_TEST_CASE(meminfo_is_in_bytes) {
 BOOST_AUTO_TEST_CASE(net_dev_counts_per_interface) {
   const auto devices = ParseNetDev(
       "Inter-|   Receive                                                |  Transmit\n"
-      " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n"
-      "    lo:     100       1    0    0    0     0          0         0      100       1    0    0    0     0       0          0\n"
-      "eth0:1:12345678901     2    3    0    0     0          0         0       55       1    4    0    0     0       0          0\n");
+      " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier "
+      "compressed\n"
+      "    lo:     100       1    0    0    0     0          0         0      100       1    0    0    0     0       0 "
+      "         0\n"
+      "eth0:1:12345678901     2    3    0    0     0          0         0       55       1    4    0    0     0       "
+      "0          0\n");
   BOOST_REQUIRE(devices.ok());
   BOOST_REQUIRE(devices->size() == 2U);
   BOOST_TEST((*devices)[1].name == "eth0:1");

@@ -24,11 +24,17 @@ Status CgroupFiles::RemoveDir(const std::string& path) {
   return {};
 }
 
-Status CgroupFiles::Write(const std::string& path, std::string_view value) { return WriteKernelFile(path, value); }
+Status CgroupFiles::Write(const std::string& path, std::string_view value) {
+  return WriteKernelFile(path, value);
+}
 
-Result<std::string> CgroupFiles::Read(const std::string& path) { return ReadFile(path, 4 << 20); }
+Result<std::string> CgroupFiles::Read(const std::string& path) {
+  return ReadFile(path, 4 << 20);
+}
 
-void CgroupFiles::Kill(int pid) { ::kill(pid, SIGKILL); }
+void CgroupFiles::Kill(int pid) {
+  ::kill(pid, SIGKILL);
+}
 
 namespace {
 
@@ -109,7 +115,8 @@ Result<std::unique_ptr<CgroupFs>> CgroupFs::Detect(const std::string& mount_poin
       if (!HasWord(*controllers, name)) missing += fmt::format(" {}", name);
     }
     if (!missing.empty()) {
-      return Error(Code::kFailedPrecondition, "{}: cgroup v2 lacks the controllers{}; see the kernel's cgroup_no_v1 and cgroup_disable parameters",
+      return Error(Code::kFailedPrecondition,
+                   "{}: cgroup v2 lacks the controllers{}; see the kernel's cgroup_no_v1 and cgroup_disable parameters",
                    mount_point, missing);
     }
     return NewCgroupFsV2(mount_point, std::move(files));
@@ -117,10 +124,12 @@ Result<std::unique_ptr<CgroupFs>> CgroupFs::Detect(const std::string& mount_poin
   const std::vector<std::pair<std::string, std::string>> hierarchies = FindV1Hierarchies(mount_point);
   std::string missing;
   for (const std::string_view name : {"cpu", "cpuacct", "cpuset", "memory"}) {
-    if (std::none_of(hierarchies.begin(), hierarchies.end(), [&](const auto& h) { return h.first == name; })) missing += fmt::format(" {}", name);
+    if (std::none_of(hierarchies.begin(), hierarchies.end(), [&](const auto& h) { return h.first == name; }))
+      missing += fmt::format(" {}", name);
   }
   if (!missing.empty()) {
-    return Error(Code::kFailedPrecondition, "{}: no cgroup v2, and cgroup v1 lacks the hierarchies{}; mount them", mount_point, missing);
+    return Error(Code::kFailedPrecondition, "{}: no cgroup v2, and cgroup v1 lacks the hierarchies{}; mount them",
+                 mount_point, missing);
   }
   return NewCgroupFsV1(hierarchies, std::move(files));
 }

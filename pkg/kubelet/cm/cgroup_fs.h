@@ -70,6 +70,7 @@ std::unique_ptr<CgroupFs> NewCgroupFsV1(const std::vector<std::pair<std::string,
 std::unique_ptr<CgroupFs> NewCgroupFsV2(const std::string& mount_point, std::shared_ptr<CgroupFiles> files);
 
 // CgroupManager::Create with the system calls replaced; for tests.
-Result<std::unique_ptr<CgroupManager>> CreateCgroupManager(CgroupManagerOptions options, std::shared_ptr<CgroupFiles> files);
+Result<std::unique_ptr<CgroupManager>> CreateCgroupManager(CgroupManagerOptions options,
+                                                           std::shared_ptr<CgroupFiles> files);
 
 }  // namespace knarr::kubelet

@@ -19,7 +19,8 @@ constexpr std::chrono::seconds kDestroyTimeout(10);
 
 // A uid becomes a directory name.
 Status CheckUid(const std::string& uid) {
-  const bool bad = uid.empty() || uid.size() > 200 || uid.find('/') != std::string::npos || uid.find('\0') != std::string::npos;
+  const bool bad =
+      uid.empty() || uid.size() > 200 || uid.find('/') != std::string::npos || uid.find('\0') != std::string::npos;
   return bad ? Error(Code::kInvalid, "pod uid \"{}\" cannot name a cgroup", uid) : Status();
 }
 
@@ -32,9 +33,11 @@ class Manager : public CgroupManager {
 
   Status EnsureRoots() override {
     if (!options_.cgroups_per_qos) return {};
-    for (const PodQos qos : {PodQos::kGuaranteed, PodQos::kBurstable, PodQos::kBestEffort}) KNARR_TRY(fs_->Create(ClassGroup(qos)));
+    for (const PodQos qos : {PodQos::kGuaranteed, PodQos::kBurstable, PodQos::kBestEffort})
+      KNARR_TRY(fs_->Create(ClassGroup(qos)));
     CgroupLimits all;
-    all.cpu_shares = MilliCpuToShares(options_.pods_milli_cpu > 0 ? options_.pods_milli_cpu : 1000 * std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+    all.cpu_shares = MilliCpuToShares(
+        options_.pods_milli_cpu > 0 ? options_.pods_milli_cpu : 1000 * std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
     if (options_.pods_memory > 0) all.memory = static_cast<int64_t>(options_.pods_memory);
     KNARR_TRY(fs_->Apply(root_, all));
     CgroupLimits least;
@@ -50,8 +53,10 @@ class Manager : public CgroupManager {
     KNARR_TRY(CheckUid(uid));
     const PodQos qos = PodQosOf(pod);
     const std::string group = PodGroup(qos, uid);
-    const CgroupLimits limits = PodCgroupLimits(pod, options_.cpu_cfs_quota, options_.cpu_cfs_quota_period_us, options_.pod_pids_limit);
-    KNARR_TRY_CTX(CreateAndApply(group, limits), "failed to ensure that the pod: {} cgroups exist and are correctly applied", uid);
+    const CgroupLimits limits =
+        PodCgroupLimits(pod, options_.cpu_cfs_quota, options_.cpu_cfs_quota_period_us, options_.pod_pids_limit);
+    KNARR_TRY_CTX(CreateAndApply(group, limits),
+                  "failed to ensure that the pod: {} cgroups exist and are correctly applied", uid);
     if (qos != PodQos::kBurstable) return {};
     const std::lock_guard lock(mutex_);
     burstable_requests_[uid] = ComputePodResources(pod).cpu_request_milli;
@@ -70,7 +75,8 @@ class Manager : public CgroupManager {
     Status first;
     for (const PodQos qos : {PodQos::kGuaranteed, PodQos::kBurstable, PodQos::kBestEffort}) {
       Status status = fs_->Destroy(PodGroup(qos, pod_uid), deadline);
-      if (!status.ok() && first.ok()) first = status.WithContext(fmt::format("failed to delete cgroup paths of pod {}", pod_uid));
+      if (!status.ok() && first.ok())
+        first = status.WithContext(fmt::format("failed to delete cgroup paths of pod {}", pod_uid));
     }
     const std::lock_guard lock(mutex_);
     if (burstable_requests_.erase(pod_uid) > 0) {
@@ -100,7 +106,8 @@ class Manager : public CgroupManager {
     const int64_t cpu_limit = quantity(limits, "cpu").MilliValue();
     const bool request_from_limit = !requests.contains("cpu") && cpu_limit != 0;
     ContainerResources out;
-    out.cpu_shares = static_cast<int64_t>(MilliCpuToShares(request_from_limit ? cpu_limit : quantity(requests, "cpu").MilliValue()));
+    out.cpu_shares =
+        static_cast<int64_t>(MilliCpuToShares(request_from_limit ? cpu_limit : quantity(requests, "cpu").MilliValue()));
     out.memory_limit_bytes = quantity(limits, "memory").Value();
     if (options_.cpu_cfs_quota) {
       out.cpu_period = static_cast<int64_t>(options_.cpu_cfs_quota_period_us);
@@ -120,7 +127,9 @@ class Manager : public CgroupManager {
     if (qos == PodQos::kGuaranteed) return root_;
     return JoinPath(root_, qos == PodQos::kBurstable ? "burstable" : "besteffort");
   }
-  std::string PodGroup(PodQos qos, const std::string& uid) const { return JoinPath(ClassGroup(qos), fmt::format("{}{}", kPodPrefix, uid)); }
+  std::string PodGroup(PodQos qos, const std::string& uid) const {
+    return JoinPath(ClassGroup(qos), fmt::format("{}{}", kPodPrefix, uid));
+  }
 
   // Something else (a runtime's own clean-up) may remove the empty group between the two steps.
   Status CreateAndApply(const std::string& group, const CgroupLimits& limits) {
@@ -153,8 +162,10 @@ class Manager : public CgroupManager {
 
 }  // namespace
 
-Result<std::unique_ptr<CgroupManager>> CreateCgroupManager(CgroupManagerOptions options, std::shared_ptr<CgroupFiles> files) {
-  if (!options.cgroup_root.starts_with('/')) return Error(Code::kInvalid, "--cgroup-root must be an absolute path, not \"{}\"", options.cgroup_root);
+Result<std::unique_ptr<CgroupManager>> CreateCgroupManager(CgroupManagerOptions options,
+                                                           std::shared_ptr<CgroupFiles> files) {
+  if (!options.cgroup_root.starts_with('/'))
+    return Error(Code::kInvalid, "--cgroup-root must be an absolute path, not \"{}\"", options.cgroup_root);
   if (options.memory_capacity == 0) options.memory_capacity = KNARR_TRY(platform::ReadMemInfo()).total;
   std::unique_ptr<CgroupFs> fs = KNARR_TRY(CgroupFs::Detect(options.mount_point, std::move(files)));
   return std::unique_ptr<CgroupManager>(std::make_unique<Manager>(std::move(options), std::move(fs)));

@@ -17,7 +17,10 @@ struct Fixture {
   void MakeV1() {
     const std::map<std::string, std::map<std::string, std::string>> controllers{
         {"cpu,cpuacct",
-         {{"cpu.shares", "1024\n"}, {"cpu.cfs_quota_us", "-1\n"}, {"cpu.cfs_period_us", "100000\n"}, {"cpuacct.usage", "5000\n"}}},
+         {{"cpu.shares", "1024\n"},
+          {"cpu.cfs_quota_us", "-1\n"},
+          {"cpu.cfs_period_us", "100000\n"},
+          {"cpuacct.usage", "5000\n"}}},
         {"cpuset", {{"cpuset.cpus", "\n"}, {"cpuset.mems", "\n"}}},
         {"memory",
          {{"memory.limit_in_bytes", "9223372036854771712\n"},
@@ -41,11 +44,18 @@ struct Fixture {
     FakeCgroupFiles::Put(dir.path() + "/unified/cgroup.controllers", "");
   }
   void MakeV2() {
-    files->templates[dir.path()] = {
-        {"cgroup.controllers", "cpuset cpu io memory pids\n"}, {"cgroup.subtree_control", "\n"}, {"cgroup.procs", ""},
-        {"cgroup.freeze", "0\n"}, {"cpu.weight", "100\n"}, {"cpu.max", "max 100000\n"}, {"memory.max", "max\n"},
-        {"pids.max", "max\n"}, {"cpu.stat", "usage_usec 77\nuser_usec 1\n"}, {"memory.current", "900\n"},
-        {"memory.stat", "anon 300\nfile 500\ninactive_file 200\n"}, {"pids.current", "2\n"}};
+    files->templates[dir.path()] = {{"cgroup.controllers", "cpuset cpu io memory pids\n"},
+                                    {"cgroup.subtree_control", "\n"},
+                                    {"cgroup.procs", ""},
+                                    {"cgroup.freeze", "0\n"},
+                                    {"cpu.weight", "100\n"},
+                                    {"cpu.max", "max 100000\n"},
+                                    {"memory.max", "max\n"},
+                                    {"pids.max", "max\n"},
+                                    {"cpu.stat", "usage_usec 77\nuser_usec 1\n"},
+                                    {"memory.current", "900\n"},
+                                    {"memory.stat", "anon 300\nfile 500\ninactive_file 200\n"},
+                                    {"pids.current", "2\n"}};
     files->Populate(dir.path());
   }
   std::unique_ptr<CgroupManager> Manager() {

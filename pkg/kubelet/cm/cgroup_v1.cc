@@ -10,7 +10,8 @@ namespace {
 
 class CgroupFsV1 : public CgroupFs {
  public:
-  CgroupFsV1(const std::vector<std::pair<std::string, std::string>>& hierarchies, std::shared_ptr<CgroupFiles> files) : CgroupFs(std::move(files)) {
+  CgroupFsV1(const std::vector<std::pair<std::string, std::string>>& hierarchies, std::shared_ptr<CgroupFiles> files)
+      : CgroupFs(std::move(files)) {
     for (const auto& [controller, path] : hierarchies) {
       controllers_[controller] = path;
       if (std::find(roots_.begin(), roots_.end(), path) == roots_.end()) roots_.push_back(path);
@@ -33,8 +34,10 @@ class CgroupFsV1 : public CgroupFs {
   Status Apply(const std::string& group, const CgroupLimits& limits) override {
     if (limits.cpu_shares) KNARR_TRY(Set("cpu", group, "cpu.shares", std::to_string(*limits.cpu_shares)));
     if (limits.cpu_quota) KNARR_TRY(SetQuota(group, limits));
-    if (limits.memory && *limits.memory > 0) KNARR_TRY(Set("memory", group, "memory.limit_in_bytes", std::to_string(*limits.memory)));
-    if (limits.pids && controllers_.contains("pids")) KNARR_TRY(Set("pids", group, "pids.max", std::to_string(*limits.pids)));
+    if (limits.memory && *limits.memory > 0)
+      KNARR_TRY(Set("memory", group, "memory.limit_in_bytes", std::to_string(*limits.memory)));
+    if (limits.pids && controllers_.contains("pids"))
+      KNARR_TRY(Set("pids", group, "pids.max", std::to_string(*limits.pids)));
     return {};
   }
 

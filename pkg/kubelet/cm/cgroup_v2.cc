@@ -8,11 +8,14 @@ namespace knarr::kubelet {
 namespace {
 
 // cpu.weight 1..10000 from shares 2..262144, as the runtimes convert.
-uint64_t SharesToWeight(uint64_t shares) { return 1 + ((shares - 2) * 9999) / 262'142; }
+uint64_t SharesToWeight(uint64_t shares) {
+  return 1 + ((shares - 2) * 9999) / 262'142;
+}
 
 class CgroupFsV2 : public CgroupFs {
  public:
-  CgroupFsV2(std::string root, std::shared_ptr<CgroupFiles> files) : CgroupFs(std::move(files)), root_(std::move(root)) {}
+  CgroupFsV2(std::string root, std::shared_ptr<CgroupFiles> files)
+      : CgroupFs(std::move(files)), root_(std::move(root)) {}
 
   bool IsV2() const override { return true; }
   std::vector<std::string> Directories(const std::string& group) const override { return {JoinPath(root_, group)}; }
@@ -49,7 +52,8 @@ class CgroupFsV2 : public CgroupFs {
     usage.cpu_nanos = StatValue(cpu, "usage_usec").value_or(0) * 1000;
     const std::string stat = KNARR_TRY(files_->Read(JoinPath(directory, "memory.stat")));
     usage.memory_usage = KNARR_TRY(MemoryUsage(directory, stat));
-    usage.memory_working_set = usage.memory_usage - std::min(StatValue(stat, "inactive_file").value_or(0), usage.memory_usage);
+    usage.memory_working_set =
+        usage.memory_usage - std::min(StatValue(stat, "inactive_file").value_or(0), usage.memory_usage);
     usage.memory_rss = StatValue(stat, "anon").value_or(0);
     usage.pids = ReadNumber(JoinPath(directory, "pids.current")).value_or(0);  // not in the root group
     return usage;
@@ -60,7 +64,9 @@ class CgroupFsV2 : public CgroupFs {
     (void)files_->Write(JoinPath(JoinPath(root_, group), "cgroup.freeze"), frozen ? "1" : "0");
   }
   // Since Linux 5.14.
-  bool KillWhole(const std::string& group) override { return files_->Write(JoinPath(JoinPath(root_, group), "cgroup.kill"), "1").ok(); }
+  bool KillWhole(const std::string& group) override {
+    return files_->Write(JoinPath(JoinPath(root_, group), "cgroup.kill"), "1").ok();
+  }
 
  private:
   Status Set(const std::string& group, std::string_view file, const std::string& value) {
@@ -80,12 +86,15 @@ class CgroupFsV2 : public CgroupFs {
     const std::string enabled = KNARR_TRY(files_->Read(JoinPath(directory, "cgroup.subtree_control")));
     std::string wanted;
     for (const std::string_view name : {"cpu", "memory", "pids", "cpuset", "io", "hugetlb"}) {
-      if (HasWord(available, name) && !HasWord(enabled, name)) wanted += fmt::format("{}+{}", wanted.empty() ? "" : " ", name);
+      if (HasWord(available, name) && !HasWord(enabled, name))
+        wanted += fmt::format("{}+{}", wanted.empty() ? "" : " ", name);
     }
     if (wanted.empty()) return {};
     const Status status = files_->Write(JoinPath(directory, "cgroup.subtree_control"), wanted);
     if (status.error_number() == EBUSY) {
-      return status.WithContext(fmt::format("{} has processes of its own, so cgroup v2 gives its children no controllers; choose another --cgroup-root", directory));
+      return status.WithContext(fmt::format(
+          "{} has processes of its own, so cgroup v2 gives its children no controllers; choose another --cgroup-root",
+          directory));
     }
     return status;
   }

@@ -1,5 +1,6 @@
 // Control groups of pods and what the kubelet tells the runtime about resources.
-// Mirrors: pkg/kubelet/cm/{cgroup_manager_linux,pod_container_manager_linux,qos_container_manager_linux,helpers_linux}.go,
+// Mirrors:
+// pkg/kubelet/cm/{cgroup_manager_linux,pod_container_manager_linux,qos_container_manager_linux,helpers_linux}.go,
 // pkg/kubelet/qos/policy.go. cgroup v1 and v2, cgroupfs driver:
 //   /kubepods/pod<uid>, /kubepods/burstable/pod<uid>, /kubepods/besteffort/pod<uid> below --cgroup-root.
 #pragma once
@@ -18,7 +19,7 @@
 namespace knarr::kubelet {
 
 struct CgroupManagerOptions {
-  std::string cgroup_root = "/";           // --cgroup-root
+  std::string cgroup_root = "/";  // --cgroup-root
   std::string mount_point = "/sys/fs/cgroup";
   bool cgroups_per_qos = true;
   bool cpu_cfs_quota = true;
@@ -26,8 +27,8 @@ struct CgroupManagerOptions {
   int64_t pod_pids_limit = -1;
   uint64_t memory_capacity = 0;  // bytes; 0: read /proc/meminfo
   // Node allocatable, for /kubepods as a whole (enforceNodeAllocatable: pods).
-  int64_t pods_milli_cpu = 0;  // 0: all CPUs
-  uint64_t pods_memory = 0;    // bytes; 0: no limit
+  int64_t pods_milli_cpu = 0;            // 0: all CPUs
+  uint64_t pods_memory = 0;              // bytes; 0: no limit
   bool single_process_oom_kill = false;  // cgroup v2: an OOM kill takes one process instead of the container
 };
 

@@ -16,7 +16,9 @@ constexpr uint64_t kMinShares = 2, kMaxShares = 262'144, kSharesPerCpu = 1024;
 constexpr int64_t kMinQuotaUs = 1000;
 constexpr int64_t kGuaranteedOomScoreAdj = -997, kBestEffortOomScoreAdj = 1000;
 
-bool IsSidecar(const core::Container& init_container) { return init_container.restartpolicy() == "Always"; }
+bool IsSidecar(const core::Container& init_container) {
+  return init_container.restartpolicy() == "Always";
+}
 
 bool IsStaticPod(const core::Pod& pod) {
   const auto source = pod.metadata().annotations().find("kubernetes.io/config.source");
@@ -35,7 +37,8 @@ Quantity Find(const ResourceMap& resources, const std::string& name) {
 template <typename Get>
 Quantity PeakOf(const core::PodSpec& spec, const std::string& resource, const Get& get) {
   Quantity running, sidecars, init_peak;
-  for (const core::Container& container : spec.containers()) running = running + Find(get(container.resources()), resource);
+  for (const core::Container& container : spec.containers())
+    running = running + Find(get(container.resources()), resource);
   for (const core::Container& container : spec.initcontainers()) {
     const Quantity own = Find(get(container.resources()), resource);
     if (IsSidecar(container)) sidecars = sidecars + own;
@@ -87,7 +90,9 @@ PodResources ComputePodResources(const core::Pod& pod) {
   const auto limits = [](const core::ResourceRequirements& r) -> const ResourceMap& { return r.limits(); };
   const Quantity cpu_overhead = Find(spec.overhead(), "cpu"), memory_overhead = Find(spec.overhead(), "memory");
   // Overhead raises a limit only where there is one.
-  const auto limit_with = [](const Quantity& limit, const Quantity& overhead) { return limit.IsZero() ? limit : limit + overhead; };
+  const auto limit_with = [](const Quantity& limit, const Quantity& overhead) {
+    return limit.IsZero() ? limit : limit + overhead;
+  };
 
   PodResources out;
   out.cpu_request_milli = (PeakOf(spec, "cpu", requests) + cpu_overhead).MilliValue();
@@ -125,7 +130,9 @@ bool IsCriticalPod(const core::Pod& pod) {
          (pod.spec().has_priority() && pod.spec().priority() >= kSystemCriticalPriority);
 }
 
-bool IsNodeCriticalPod(const core::Pod& pod) { return IsCriticalPod(pod) && pod.spec().priorityclassname() == "system-node-critical"; }
+bool IsNodeCriticalPod(const core::Pod& pod) {
+  return IsCriticalPod(pod) && pod.spec().priorityclassname() == "system-node-critical";
+}
 
 uint64_t MilliCpuToShares(int64_t milli_cpu) {
   if (milli_cpu <= 0) return kMinShares;
@@ -147,7 +154,9 @@ int64_t ScoreFor(int64_t memory_request, uint64_t memory_capacity) {
   return 1000 - static_cast<int64_t>(std::min<__int128>(share, 1000));
 }
 
-int64_t MemoryRequest(const core::Container& container) { return Find(container.resources().requests(), "memory").Value(); }
+int64_t MemoryRequest(const core::Container& container) {
+  return Find(container.resources().requests(), "memory").Value();
+}
 
 bool IsSidecarOf(const core::Pod& pod, const core::Container& container) {
   return std::any_of(pod.spec().initcontainers().begin(), pod.spec().initcontainers().end(),
@@ -159,12 +168,9 @@ bool IsSidecarOf(const core::Pod& pod, const core::Container& container) {
 int64_t OomScoreAdjust(const core::Pod& pod, const core::Container& container, uint64_t memory_capacity) {
   if (IsNodeCriticalPod(pod)) return kGuaranteedOomScoreAdj;
   switch (PodQosOf(pod)) {
-    case PodQos::kGuaranteed:
-      return kGuaranteedOomScoreAdj;
-    case PodQos::kBestEffort:
-      return kBestEffortOomScoreAdj;
-    case PodQos::kBurstable:
-      break;
+    case PodQos::kGuaranteed: return kGuaranteedOomScoreAdj;
+    case PodQos::kBestEffort: return kBestEffortOomScoreAdj;
+    case PodQos::kBurstable: break;
   }
   if (memory_capacity == 0) return kBestEffortOomScoreAdj - 1;
   int64_t score = ScoreFor(MemoryRequest(container), memory_capacity);

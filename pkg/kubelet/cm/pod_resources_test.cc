@@ -11,9 +11,11 @@ namespace {
 
 using Values = std::map<std::string, std::string>;
 
-core::Container* Add(core::Container* container, const std::string& name, const Values& requests, const Values& limits) {
+core::Container* Add(core::Container* container, const std::string& name, const Values& requests,
+                     const Values& limits) {
   container->set_name(name);
-  for (const auto& [key, value] : requests) (*container->mutable_resources()->mutable_requests())[key].set_string(value);
+  for (const auto& [key, value] : requests)
+    (*container->mutable_resources()->mutable_requests())[key].set_string(value);
   for (const auto& [key, value] : limits) (*container->mutable_resources()->mutable_limits())[key].set_string(value);
   return container;
 }
@@ -33,9 +35,11 @@ BOOST_AUTO_TEST_CASE(a_pod_without_requests_is_best_effort) {
 }
 
 BOOST_AUTO_TEST_CASE(equal_requests_and_limits_of_both_resources_are_guaranteed) {
-  BOOST_TEST(PodQosName(PodQosOf(PodWith({{"cpu", "1"}, {"memory", "1Gi"}}, {{"cpu", "1000m"}, {"memory", "1024Mi"}}))) == "Guaranteed");
+  BOOST_TEST(PodQosName(PodQosOf(PodWith({{"cpu", "1"}, {"memory", "1Gi"}},
+                                         {{"cpu", "1000m"}, {"memory", "1024Mi"}}))) == "Guaranteed");
   BOOST_TEST(PodQosName(PodQosOf(PodWith({{"cpu", "1"}}, {{"cpu", "1"}}))) == "Burstable");
-  BOOST_TEST(PodQosName(PodQosOf(PodWith({{"cpu", "1"}, {"memory", "1Gi"}}, {{"cpu", "2"}, {"memory", "1Gi"}}))) == "Burstable");
+  BOOST_TEST(PodQosName(PodQosOf(PodWith({{"cpu", "1"}, {"memory", "1Gi"}}, {{"cpu", "2"}, {"memory", "1Gi"}}))) ==
+             "Burstable");
 }
 
 BOOST_AUTO_TEST_CASE(an_init_container_without_limits_makes_a_pod_burstable) {
@@ -92,7 +96,9 @@ BOOST_AUTO_TEST_CASE(a_burstable_pod_is_limited_only_if_every_container_is) {
 
 constexpr uint64_t kCapacity = 4'000'000'000;
 
-int64_t Score(const core::Pod& pod) { return OomScoreAdjust(pod, pod.spec().containers(0), kCapacity); }
+int64_t Score(const core::Pod& pod) {
+  return OomScoreAdjust(pod, pod.spec().containers(0), kCapacity);
+}
 
 BOOST_AUTO_TEST_CASE(oom_scores_are_upstream_s) {
   BOOST_TEST(Score(PodWith({}, {})) == 1000);

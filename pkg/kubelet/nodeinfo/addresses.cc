@@ -74,13 +74,22 @@ Parsed Parse(const std::string& text) {
   return parsed;
 }
 
-bool IsLoopback(const Parsed& p) { return p.family == AF_INET ? (ntohl(p.v4.s_addr) >> 24) == 127 : IN6_IS_ADDR_LOOPBACK(&p.v6); }
-bool IsMulticast(const Parsed& p) { return p.family == AF_INET ? IN_MULTICAST(ntohl(p.v4.s_addr)) : IN6_IS_ADDR_MULTICAST(&p.v6); }
-bool IsLinkLocal(const Parsed& p) { return p.family == AF_INET ? (ntohl(p.v4.s_addr) >> 16) == 0xa9fe : IN6_IS_ADDR_LINKLOCAL(&p.v6); }
-bool IsUnspecified(const Parsed& p) { return p.family == AF_INET ? p.v4.s_addr == 0 : IN6_IS_ADDR_UNSPECIFIED(&p.v6); }
+bool IsLoopback(const Parsed& p) {
+  return p.family == AF_INET ? (ntohl(p.v4.s_addr) >> 24) == 127 : IN6_IS_ADDR_LOOPBACK(&p.v6);
+}
+bool IsMulticast(const Parsed& p) {
+  return p.family == AF_INET ? IN_MULTICAST(ntohl(p.v4.s_addr)) : IN6_IS_ADDR_MULTICAST(&p.v6);
+}
+bool IsLinkLocal(const Parsed& p) {
+  return p.family == AF_INET ? (ntohl(p.v4.s_addr) >> 16) == 0xa9fe : IN6_IS_ADDR_LINKLOCAL(&p.v6);
+}
+bool IsUnspecified(const Parsed& p) {
+  return p.family == AF_INET ? p.v4.s_addr == 0 : IN6_IS_ADDR_UNSPECIFIED(&p.v6);
+}
 bool IsUsable(const std::string& address) {
   const Parsed parsed = Parse(address);
-  return parsed.family != 0 && !IsLoopback(parsed) && !IsMulticast(parsed) && !IsLinkLocal(parsed) && !IsUnspecified(parsed);
+  return parsed.family != 0 && !IsLoopback(parsed) && !IsMulticast(parsed) && !IsLinkLocal(parsed) &&
+         !IsUnspecified(parsed);
 }
 
 Status CheckNodeIp(const std::string& address, const HostNetwork& network) {
@@ -89,7 +98,8 @@ Status CheckNodeIp(const std::string& address, const HostNetwork& network) {
   if (IsLoopback(parsed)) return Error(Code::kInvalid, "nodeIP can't be loopback address");
   if (IsMulticast(parsed)) return Error(Code::kInvalid, "nodeIP can't be a multicast address");
   if (IsLinkLocal(parsed)) return Error(Code::kInvalid, "nodeIP can't be a link-local unicast address");
-  const bool found = std::any_of(network.addresses.begin(), network.addresses.end(), [&](const InterfaceAddress& own) { return own.address == address; });
+  const bool found = std::any_of(network.addresses.begin(), network.addresses.end(),
+                                 [&](const InterfaceAddress& own) { return own.address == address; });
   if (!found) return Error(Code::kInvalid, "node IP: \"{}\" not found in the host's network interfaces", address);
   return {};
 }
@@ -120,7 +130,8 @@ std::string DefaultInterfaceV4(std::string_view route_table) {
 // Destination length source length next-hop metric refs use flags interface, all hexadecimal.
 std::string DefaultInterfaceV6(std::string_view route_table) {
   return BestInterface(route_table, [](const std::vector<std::string_view>& fields, Route& route) {
-    if (fields.size() < 10 || fields[0].find_first_not_of('0') != std::string_view::npos || fields[1] != "00") return false;
+    if (fields.size() < 10 || fields[0].find_first_not_of('0') != std::string_view::npos || fields[1] != "00")
+      return false;
     route = {fields[9], Number(fields[5], 16)};
     // Every machine has an unreachable default route on lo.
     return (Number(fields[8], 16) & kRouteUp) != 0 && fields[9] != "lo";

@@ -16,7 +16,7 @@ struct InterfaceAddress {
 };
 
 struct HostNetwork {
-  std::vector<InterfaceAddress> addresses;  // of interfaces that are up
+  std::vector<InterfaceAddress> addresses;                 // of interfaces that are up
   std::string default_interface_v4, default_interface_v6;  // empty: no default route
 };
 

@@ -27,7 +27,8 @@ std::string FirstLineOf(std::initializer_list<const char*> paths) {
 }
 
 std::string LowerCase(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
 }
 
@@ -40,7 +41,9 @@ std::string GoArchitecture(std::string_view machine) {
   return std::string(machine);
 }
 
-std::string Bytes(uint64_t value) { return Quantity(static_cast<int64_t>(value), Quantity::Format::kBinarySI).ToString(); }
+std::string Bytes(uint64_t value) {
+  return Quantity(static_cast<int64_t>(value), Quantity::Format::kBinarySI).ToString();
+}
 
 }  // namespace
 

@@ -20,8 +20,8 @@ struct NodeInfo {
   std::string operating_system;  // linux
   std::string architecture;      // amd64
   int64_t cpus = 0;
-  uint64_t memory = 0, swap = 0;          // bytes
-  uint64_t ephemeral_storage = 0;         // bytes of the file system below the kubelet's root directory
+  uint64_t memory = 0, swap = 0;   // bytes
+  uint64_t ephemeral_storage = 0;  // bytes of the file system below the kubelet's root directory
   int64_t max_pods = 110;
 
   // cpu, memory, ephemeral-storage and pods as quantities.

@@ -24,8 +24,12 @@ HostNetwork Network() {
           .default_interface_v6 = "eth0"};
 }
 
-std::string First(const std::vector<std::string>& wanted, const HostNetwork& network) { return ChooseNodeIps(wanted, network)->front(); }
-std::string Refusal(const std::string& wanted) { return std::string(ChooseNodeIps({wanted}, Network()).status().message()); }
+std::string First(const std::vector<std::string>& wanted, const HostNetwork& network) {
+  return ChooseNodeIps(wanted, network)->front();
+}
+std::string Refusal(const std::string& wanted) {
+  return std::string(ChooseNodeIps({wanted}, Network()).status().message());
+}
 
 BOOST_AUTO_TEST_SUITE(nodeinfo)
 
@@ -38,7 +42,8 @@ BOOST_AUTO_TEST_CASE(the_default_route_with_the_lowest_metric_wins) {
 BOOST_AUTO_TEST_CASE(the_unreachable_ipv6_route_of_lo_is_no_default_route) {
   const std::string zero(32, '0');
   const std::string lo = zero + " 00 " + zero + " 00 " + zero + " ffffffff 00000001 00000000 00200200       lo\n";
-  const std::string eth = zero + " 00 " + zero + " 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003     eth0\n";
+  const std::string eth =
+      zero + " 00 " + zero + " 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003     eth0\n";
   BOOST_TEST(DefaultInterfaceV6(lo) == "");
   BOOST_TEST(DefaultInterfaceV6(lo + eth) == "eth0");
 }
@@ -53,7 +58,9 @@ BOOST_AUTO_TEST_CASE(without_node_ip_the_default_interface_s_address_is_taken) {
 }
 
 BOOST_AUTO_TEST_CASE(a_machine_with_ipv6_only_or_without_network_still_has_an_address) {
-  HostNetwork network{.addresses = {{"lo", "127.0.0.1", false}, {"eth0", "2001:db8::15", true}}, .default_interface_v4 = "", .default_interface_v6 = ""};
+  HostNetwork network{.addresses = {{"lo", "127.0.0.1", false}, {"eth0", "2001:db8::15", true}},
+                      .default_interface_v4 = "",
+                      .default_interface_v6 = ""};
   BOOST_TEST(First({}, network) == "2001:db8::15");
   network.addresses.pop_back();
   BOOST_TEST(First({}, network) == "127.0.0.1");
@@ -81,7 +88,8 @@ BOOST_AUTO_TEST_CASE(allocatable_is_capacity_less_what_is_reserved) {
   info.memory = 1 << 30;
   info.ephemeral_storage = 10 << 20;
   BOOST_TEST(info.Capacity().at("memory") == "1Gi");
-  const auto allocatable = info.Allocatable({{"cpu", "250m"}, {"memory", "100Mi"}, {"ephemeral-storage", "1Gi"}, {"pid", "5"}});
+  const auto allocatable =
+      info.Allocatable({{"cpu", "250m"}, {"memory", "100Mi"}, {"ephemeral-storage", "1Gi"}, {"pid", "5"}});
   BOOST_TEST(allocatable.at("cpu") == "1750m");
   BOOST_TEST(allocatable.at("memory") == "924Mi");
   BOOST_TEST(allocatable.at("ephemeral-storage") == "0");

@@ -29,7 +29,8 @@ std::string ValueOf(std::string_view text, std::string_view key) {
   while (!text.empty()) {
     const size_t end = text.find('\n');
     const std::string_view line = text.substr(0, end);
-    if (line.starts_with(key) && line.size() > key.size() && line[key.size()] == '=') return Unquote(line.substr(key.size() + 1));
+    if (line.starts_with(key) && line.size() > key.size() && line[key.size()] == '=')
+      return Unquote(line.substr(key.size() + 1));
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
   }
   return {};

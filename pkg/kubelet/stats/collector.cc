@@ -69,7 +69,8 @@ Filesystem FilesystemFrom(const platform::FsUsage& usage, WallTime now) {
 }
 
 // The node's file system with what one user of it takes.
-Filesystem ShareOf(const std::optional<Filesystem>& whole, std::optional<uint64_t> used, std::optional<uint64_t> inodes, WallTime time) {
+Filesystem ShareOf(const std::optional<Filesystem>& whole, std::optional<uint64_t> used, std::optional<uint64_t> inodes,
+                   WallTime time) {
   Filesystem fs = whole.value_or(Filesystem{});
   fs.time = time;
   fs.used_bytes = used;
@@ -103,7 +104,11 @@ std::optional<Network> ReadNodeNetwork(WallTime now) {
   network.time = now;
   for (const platform::NetDevice& device : *devices) {
     if (device.name == "lo") continue;
-    Interface entry{.name = device.name, .rx_bytes = device.rx_bytes, .rx_errors = device.rx_errors, .tx_bytes = device.tx_bytes, .tx_errors = device.tx_errors};
+    Interface entry{.name = device.name,
+                    .rx_bytes = device.rx_bytes,
+                    .rx_errors = device.rx_errors,
+                    .tx_bytes = device.tx_bytes,
+                    .tx_errors = device.tx_errors};
     if (device.name == primary) network.primary = entry;
     network.interfaces.push_back(std::move(entry));
   }
@@ -147,7 +152,8 @@ Result<Summary> Collector::Collect(const Context& ctx, bool only_cpu_and_memory)
   Summary summary;
   summary.node = KNARR_TRY(CollectNode(ctx, only_cpu_and_memory));
   RuntimeStats runtime;
-  std::vector<cri::v1::ContainerStats> containers = KNARR_TRY_CTX(inputs_.cri.ListContainerStats(ctx), "list the containers' statistics");
+  std::vector<cri::v1::ContainerStats> containers =
+      KNARR_TRY_CTX(inputs_.cri.ListContainerStats(ctx), "list the containers' statistics");
   for (cri::v1::ContainerStats& stats : containers) runtime.containers[stats.attributes().id()] = std::move(stats);
   if (!only_cpu_and_memory) {
     // Only for the network; a runtime without this call has pods without network statistics.
@@ -187,15 +193,16 @@ Result<Node> Collector::CollectNode(const Context& ctx, bool only_cpu_and_memory
   if (images.ok() && images->image_filesystems_size() > 0) {
     const cri::v1::FilesystemUsage& used = images->image_filesystems(0);
     const auto whole = platform::ReadFsUsage(used.fs_id().mountpoint());
-    node.image_fs = ShareOf(whole.ok() ? std::optional(FilesystemFrom(*whole, now)) : std::nullopt, Optional(used.has_used_bytes(), used.used_bytes()),
+    node.image_fs = ShareOf(whole.ok() ? std::optional(FilesystemFrom(*whole, now)) : std::nullopt,
+                            Optional(used.has_used_bytes(), used.used_bytes()),
                             Optional(used.has_inodes_used(), used.inodes_used()), FromNanos(used.timestamp(), now));
     node.container_fs = node.image_fs;
   }
   return node;
 }
 
-Container Collector::CollectContainer(const Context& ctx, const ContainerStatus& status, const RuntimeStats& runtime, const Node& node,
-                                      bool only_cpu_and_memory) {
+Container Collector::CollectContainer(const Context& ctx, const ContainerStatus& status, const RuntimeStats& runtime,
+                                      const Node& node, bool only_cpu_and_memory) {
   const WallTime now = inputs_.clock.Now();
   Container container;
   container.name = status.name;
@@ -204,20 +211,24 @@ Container Collector::CollectContainer(const Context& ctx, const ContainerStatus&
   if (found != runtime.containers.end()) {
     const cri::v1::ContainerStats& stats = found->second;
     if (stats.cpu().has_usage_core_nano_seconds()) {
-      container.cpu = CpuOf(status.id, FromNanos(stats.cpu().timestamp(), now), stats.cpu().usage_core_nano_seconds().value());
+      container.cpu =
+          CpuOf(status.id, FromNanos(stats.cpu().timestamp(), now), stats.cpu().usage_core_nano_seconds().value());
     }
     if (stats.has_memory()) container.memory = MemoryFrom(stats.memory(), now);
     if (!only_cpu_and_memory && stats.has_writable_layer()) {
       const cri::v1::FilesystemUsage& layer = stats.writable_layer();
-      container.rootfs = ShareOf(node.image_fs, Optional(layer.has_used_bytes(), layer.used_bytes()),
-                                 Optional(layer.has_inodes_used(), layer.inodes_used()), FromNanos(layer.timestamp(), now));
+      container.rootfs =
+          ShareOf(node.image_fs, Optional(layer.has_used_bytes(), layer.used_bytes()),
+                  Optional(layer.has_inodes_used(), layer.inodes_used()), FromNanos(layer.timestamp(), now));
     }
   }
-  if (!only_cpu_and_memory && !status.log_path.empty()) container.logs = DirectoryUsage(ctx, std::string(DirName(status.log_path)));
+  if (!only_cpu_and_memory && !status.log_path.empty())
+    container.logs = DirectoryUsage(ctx, std::string(DirName(status.log_path)));
   return container;
 }
 
-Pod Collector::CollectPod(const Context& ctx, const PodInput& input, const RuntimeStats& runtime, const Node& node, bool only_cpu_and_memory) {
+Pod Collector::CollectPod(const Context& ctx, const PodInput& input, const RuntimeStats& runtime, const Node& node,
+                          bool only_cpu_and_memory) {
   const WallTime now = inputs_.clock.Now();
   const meta::ObjectMeta& metadata = input.pod->metadata();
   Pod pod{.name = metadata.name(), .pod_namespace = metadata.namespace_(), .uid = metadata.uid()};
@@ -234,10 +245,13 @@ Pod Collector::CollectPod(const Context& ctx, const PodInput& input, const Runti
   if (only_cpu_and_memory) return pod;
   for (const SandboxStatus& sandbox : input.runtime.sandboxes) {
     const auto found = runtime.sandboxes.find(sandbox.id);
-    if (!sandbox.ready || sandbox.host_network || found == runtime.sandboxes.end() || !found->second.linux().has_network()) continue;
+    if (!sandbox.ready || sandbox.host_network || found == runtime.sandboxes.end() ||
+        !found->second.linux().has_network())
+      continue;
     const cri::v1::NetworkUsage& usage = found->second.linux().network();
     Network network{.time = FromNanos(usage.timestamp(), now), .primary = InterfaceFrom(usage.default_interface())};
-    for (const cri::v1::NetworkInterfaceUsage& interface : usage.interfaces()) network.interfaces.push_back(InterfaceFrom(interface));
+    for (const cri::v1::NetworkInterfaceUsage& interface : usage.interfaces())
+      network.interfaces.push_back(InterfaceFrom(interface));
     if (network.interfaces.empty()) network.interfaces.push_back(network.primary);
     pod.network = std::move(network);
     break;
@@ -249,7 +263,8 @@ Pod Collector::CollectPod(const Context& ctx, const PodInput& input, const Runti
 // Volumes of the pod's own, and what the pod takes of the node's disk: writable layers, logs and volumes on disk.
 void Collector::AddVolumes(const Context& ctx, const PodInput& input, Pod& pod) {
   Filesystem total;
-  if (const auto fs = platform::ReadFsUsage(inputs_.root_dir); fs.ok()) total = FilesystemFrom(*fs, inputs_.clock.Now());
+  if (const auto fs = platform::ReadFsUsage(inputs_.root_dir); fs.ok())
+    total = FilesystemFrom(*fs, inputs_.clock.Now());
   total.used_bytes = total.inodes_used = std::nullopt;
   for (const Container& container : pod.containers) {
     for (const std::optional<Filesystem>& part : {container.rootfs, container.logs}) {
@@ -275,7 +290,8 @@ void Collector::AddVolumes(const Context& ctx, const PodInput& input, Pod& pod) 
 
 std::optional<Filesystem> Collector::DirectoryUsage(const Context& ctx, const std::string& path) {
   const WallTime now = inputs_.clock.Now();
-  if (const auto cached = usage_.find(path); cached != usage_.end() && now - cached->second.at <= kUsageLifetime) return cached->second.filesystem;
+  if (const auto cached = usage_.find(path); cached != usage_.end() && now - cached->second.at <= kUsageLifetime)
+    return cached->second.filesystem;
   const Result<platform::DirUsage> used = platform::DiskUsage(ctx, path);
   const Result<platform::FsUsage> whole = platform::ReadFsUsage(path);
   if (!used.ok() || !whole.ok()) return std::nullopt;

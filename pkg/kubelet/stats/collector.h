@@ -1,6 +1,7 @@
 // Fills the summary of /stats/summary, /metrics/resource and /metrics/cadvisor when somebody asks; nothing polls.
-// Mirrors: pkg/kubelet/stats/{cri_stats_provider,provider,helper}.go, pkg/kubelet/server/stats/{summary,volume_stat_calculator}.go
-// Containers and pod networks come from the runtime (one call each), pods and node from cgroups and /proc.
+// Mirrors: pkg/kubelet/stats/{cri_stats_provider,provider,helper}.go,
+// pkg/kubelet/server/stats/{summary,volume_stat_calculator}.go Containers and pod networks come from the runtime (one
+// call each), pods and node from cgroups and /proc.
 #pragma once
 
 #include <functional>
@@ -77,9 +78,10 @@ class Collector {
   struct RuntimeStats;
 
   Result<Node> CollectNode(const Context& ctx, bool only_cpu_and_memory);
-  Pod CollectPod(const Context& ctx, const PodInput& input, const RuntimeStats& runtime, const Node& node, bool only_cpu_and_memory);
-  Container CollectContainer(const Context& ctx, const ContainerStatus& status, const RuntimeStats& runtime, const Node& node,
-                             bool only_cpu_and_memory);
+  Pod CollectPod(const Context& ctx, const PodInput& input, const RuntimeStats& runtime, const Node& node,
+                 bool only_cpu_and_memory);
+  Container CollectContainer(const Context& ctx, const ContainerStatus& status, const RuntimeStats& runtime,
+                             const Node& node, bool only_cpu_and_memory);
   void AddVolumes(const Context& ctx, const PodInput& input, Pod& pod);
   Cpu CpuOf(const std::string& key, WallTime time, uint64_t usage_core_nano_seconds);
   std::optional<Filesystem> DirectoryUsage(const Context& ctx, const std::string& path);

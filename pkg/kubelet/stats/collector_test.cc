@@ -22,10 +22,12 @@ class FakeCgroups : public CgroupManager {
   ContainerResources ResourcesFor(const core::Pod&, const core::Container&) const override { return {}; }
   Result<CgroupUsage> PodUsage(const core::Pod&) const override {
     if (pod_gone) return Error(Code::kNotFound, "gone");
-    return CgroupUsage{.cpu_nanos = cpu_nanos, .memory_usage = 300, .memory_working_set = 200, .memory_rss = 100, .pids = 3};
+    return CgroupUsage{
+        .cpu_nanos = cpu_nanos, .memory_usage = 300, .memory_working_set = 200, .memory_rss = 100, .pids = 3};
   }
   Result<CgroupUsage> NodeUsage() const override {
-    return CgroupUsage{.cpu_nanos = 10 * cpu_nanos, .memory_usage = 3000, .memory_working_set = 2000, .memory_rss = 1000, .pids = 0};
+    return CgroupUsage{
+        .cpu_nanos = 10 * cpu_nanos, .memory_usage = 3000, .memory_working_set = 2000, .memory_rss = 1000, .pids = 0};
   }
 };
 
@@ -40,8 +42,14 @@ struct Fixture {
 
   Fixture() {
     BOOST_REQUIRE(::mkdtemp(root.data()) != nullptr);
-    collector = std::make_unique<Collector>(CollectorInputs{.node_name = "node", .root_dir = root, .memory_capacity = 5000, .boot_time = clock.Now(),
-                                                            .clock = clock, .cri = cri, .cgroups = cgroups, .pods = [this] { return pods; }});
+    collector = std::make_unique<Collector>(CollectorInputs{.node_name = "node",
+                                                            .root_dir = root,
+                                                            .memory_capacity = 5000,
+                                                            .boot_time = clock.Now(),
+                                                            .clock = clock,
+                                                            .cri = cri,
+                                                            .cgroups = cgroups,
+                                                            .pods = [this] { return pods; }});
   }
   ~Fixture() { (void)RemoveAll(root); }
 

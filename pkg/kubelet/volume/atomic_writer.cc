@@ -33,14 +33,16 @@ std::vector<std::string_view> Components(std::string_view path) {
 Status ValidatePath(std::string_view path) {
   if (path.empty()) return Error(Code::kInvalid, "invalid path: must not be empty: \"\"");
   if (path.front() == '/') return Error(Code::kInvalid, "invalid path: must be relative path: {}", path);
-  if (path.size() > kMaxPath) return Error(Code::kInvalid, "invalid path: must be less than or equal to {} characters", kMaxPath);
+  if (path.size() > kMaxPath)
+    return Error(Code::kInvalid, "invalid path: must be less than or equal to {} characters", kMaxPath);
   const std::vector<std::string_view> parts = Components(path);
   for (const std::string_view part : parts) {
     if (part == "..") return Error(Code::kInvalid, "invalid path: must not contain '..': {}", path);
     if (part.size() > kMaxFileName) {
       return Error(Code::kInvalid, "invalid path: filenames must be less than or equal to {} characters", kMaxFileName);
     }
-    if (part.find('\0') != std::string_view::npos) return Error(Code::kInvalid, "invalid path: must not contain a zero byte");
+    if (part.find('\0') != std::string_view::npos)
+      return Error(Code::kInvalid, "invalid path: must not contain a zero byte");
   }
   if (parts.front().starts_with("..")) return Error(Code::kInvalid, "invalid path: must not start with '..': {}", path);
   return {};
@@ -132,7 +134,8 @@ Status WriteFileAt(int dir, const std::string& path, const FileProjection& file)
     if (::mkdirat(parent.get(), name.c_str(), 0755) != 0 && errno != EEXIST) return ErrnoError(errno, "mkdir {}", path);
     parent = KNARR_TRY(OpenDirAt(parent.get(), name.c_str()));
   }
-  const UniqueFd fd(::openat(parent.get(), std::string(parts.back()).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  const UniqueFd fd(::openat(parent.get(), std::string(parts.back()).c_str(),
+                             O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd) return ErrnoError(errno, "create {}", path);
   KNARR_TRY(WriteAll(fd.get(), file.data, path));
   if (::fchmod(fd.get(), file.mode & 0777) != 0) return ErrnoError(errno, "chmod {}", path);
@@ -149,7 +152,8 @@ std::set<std::string> VisibleNames(const Payload& payload) {
 Status MakeVisibleLinks(int dir, const Payload& payload) {
   for (const std::string& name : VisibleNames(payload)) {
     const std::string target = JoinPath(kDataLink, name);
-    if (::symlinkat(target.c_str(), dir, name.c_str()) != 0 && errno != EEXIST) return ErrnoError(errno, "symlink {}", name);
+    if (::symlinkat(target.c_str(), dir, name.c_str()) != 0 && errno != EEXIST)
+      return ErrnoError(errno, "symlink {}", name);
   }
   return {};
 }

@@ -5,18 +5,24 @@
 
 namespace knarr::kubelet {
 
-std::string VolumeLayout::Pods() const { return JoinPath(root_, "pods"); }
-std::string VolumeLayout::Pod(const std::string& uid) const { return JoinPath(Pods(), uid); }
+std::string VolumeLayout::Pods() const {
+  return JoinPath(root_, "pods");
+}
+std::string VolumeLayout::Pod(const std::string& uid) const {
+  return JoinPath(Pods(), uid);
+}
 
 std::string VolumeLayout::Volume(const std::string& uid, const core::Volume& volume) const {
   return fmt::format("{}/volumes/{}/{}", Pod(uid), PluginDirectory(volume), volume.name());
 }
 
 std::string VolumeLayout::EmptyDirMeta(const std::string& uid, const core::Volume& volume) const {
-  return fmt::format("{}/plugins/kubernetes.io~empty-dir/{}{}", Pod(uid), IsPayloadVolume(volume) ? "wrapped_" : "", volume.name());
+  return fmt::format("{}/plugins/kubernetes.io~empty-dir/{}{}", Pod(uid), IsPayloadVolume(volume) ? "wrapped_" : "",
+                     volume.name());
 }
 
-std::string VolumeLayout::SubPaths(const std::string& uid, const std::string& volume, const std::string& container) const {
+std::string VolumeLayout::SubPaths(const std::string& uid, const std::string& volume,
+                                   const std::string& container) const {
   return fmt::format("{}/volume-subpaths/{}/{}", Pod(uid), volume, container);
 }
 
@@ -31,8 +37,8 @@ std::string PluginDirectory(const core::Volume& volume) {
 }
 
 Status CheckFileName(std::string_view what, const std::string& name) {
-  const bool bad = name.empty() || name == "." || name == ".." || name.size() > 255 || name.find('/') != std::string::npos ||
-                   name.find('\0') != std::string::npos;
+  const bool bad = name.empty() || name == "." || name == ".." || name.size() > 255 ||
+                   name.find('/') != std::string::npos || name.find('\0') != std::string::npos;
   return bad ? Error(Code::kInvalid, "{} \"{}\" cannot be a file name", what, name) : Status();
 }
 

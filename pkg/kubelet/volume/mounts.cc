@@ -19,15 +19,18 @@ Result<bool> ResolveRecursiveReadOnly(const core::VolumeMount& mount, bool runti
   const std::string& mode = mount.recursivereadonly();
   if (mode.empty() || mode == "Disabled") return false;
   const std::string name = field::Quote(mount.name());
-  if (!mount.readonly()) return Error(Code::kInvalid, "volume {} requested recursive read-only mode, but it is not read-only", name);
+  if (!mount.readonly())
+    return Error(Code::kInvalid, "volume {} requested recursive read-only mode, but it is not read-only", name);
   if (mount.has_mountpropagation() && mount.mountpropagation() != "None") {
-    return Error(Code::kInvalid, "volume {} requested recursive read-only mode, but it is not compatible with propagation {}", name,
+    return Error(Code::kInvalid,
+                 "volume {} requested recursive read-only mode, but it is not compatible with propagation {}", name,
                  field::Quote(mount.mountpropagation()));
   }
   if (mode == "IfPossible") return runtime_supports;
   if (mode != "Enabled") return Error(Code::kInvalid, "unknown recursive read-only mode {}", field::Quote(mode));
   if (runtime_supports) return true;
-  return Error(Code::kFailedPrecondition, "volume {} requested recursive read-only mode, but it is not supported by the runtime", name);
+  return Error(Code::kFailedPrecondition,
+               "volume {} requested recursive read-only mode, but it is not supported by the runtime", name);
 }
 
 namespace {
@@ -66,7 +69,8 @@ Result<std::string> SubPathOf(const core::VolumeMount& mount, const std::map<std
   std::string path = mount.subpath();
   if (!mount.subpathexpr().empty()) path = KNARR_TRY(Expand(mount.subpathexpr(), env));
   if (path.starts_with('/')) return Error(Code::kInvalid, "error SubPath `{}` must not be an absolute path", path);
-  if (HasBackstep(path)) return Error(Code::kInvalid, "unable to provision SubPath `{}`: path must not contain '..'", path);
+  if (HasBackstep(path))
+    return Error(Code::kInvalid, "unable to provision SubPath `{}`: path must not contain '..'", path);
   return path;
 }
 

@@ -14,7 +14,8 @@ namespace knarr::kubelet {
 
 Result<ContainerMount::Propagation> TranslatePropagation(const core::VolumeMount& mount);
 Result<bool> ResolveRecursiveReadOnly(const core::VolumeMount& mount, bool runtime_supports);
-// subPath, or subPathExpr with $(VAR) replaced; an unknown variable is an error. Relative and without "..", else an error.
+// subPath, or subPathExpr with $(VAR) replaced; an unknown variable is an error. Relative and without "..", else an
+// error.
 Result<std::string> SubPathOf(const core::VolumeMount& mount, const std::map<std::string, std::string>& env);
 
 }  // namespace knarr::kubelet

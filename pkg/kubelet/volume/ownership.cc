@@ -30,7 +30,8 @@ class OwnershipWalk {
   Status Change(int file, const std::string& path) {
     struct stat info {};
     if (::fstat(file, &info) != 0) return ErrnoError(errno, "stat {}", path);
-    if (::fchownat(file, "", static_cast<uid_t>(-1), group_, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0) return ErrnoError(errno, "chown {}", path);
+    if (::fchownat(file, "", static_cast<uid_t>(-1), group_, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0)
+      return ErrnoError(errno, "chown {}", path);
     if (S_ISLNK(info.st_mode)) return {};
     mode_t mode = (info.st_mode & 07777) | (read_only_ ? kReadOnly : kReadWrite);
     if (S_ISDIR(info.st_mode)) {

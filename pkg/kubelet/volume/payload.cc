@@ -24,7 +24,8 @@ template <typename StringMap>
 std::string FormatMap(const StringMap& map) {
   std::map<std::string, std::string> sorted(map.begin(), map.end());
   std::string out;
-  for (const auto& [key, value] : sorted) out += fmt::format("{}{}={}", out.empty() ? "" : "\n", key, field::Quote(value));
+  for (const auto& [key, value] : sorted)
+    out += fmt::format("{}{}={}", out.empty() ? "" : "\n", key, field::Quote(value));
   return out;
 }
 
@@ -89,7 +90,8 @@ Result<std::string> ResourceValue(const core::ResourceFieldSelector& selector, c
   const auto found = list.find(name);
   Quantity value = found == list.end() ? Quantity() : Quantity::From(found->second);
   // What has no limit is limited by the node.
-  if (const auto node = input.node_allocatable.find(name); limit && value.IsZero() && node != input.node_allocatable.end()) {
+  if (const auto node = input.node_allocatable.find(name);
+      limit && value.IsZero() && node != input.node_allocatable.end()) {
     value = KNARR_TRY_CTX(Quantity::Parse(node->second), "allocatable {} of the node", name);
   }
   Quantity divisor = selector.has_divisor() ? Quantity::From(selector.divisor()) : Quantity();
@@ -98,13 +100,18 @@ Result<std::string> ResourceValue(const core::ResourceFieldSelector& selector, c
   return DivideUp(value.Value(), divisor.Value());
 }
 
-mode_t ModeOf(const auto& item, mode_t fallback) { return item.has_mode() ? static_cast<mode_t>(item.mode()) : fallback; }
-mode_t DefaultModeOf(const auto& source) { return source.has_defaultmode() ? static_cast<mode_t>(source.defaultmode()) : kDefaultMode; }
+mode_t ModeOf(const auto& item, mode_t fallback) {
+  return item.has_mode() ? static_cast<mode_t>(item.mode()) : fallback;
+}
+mode_t DefaultModeOf(const auto& source) {
+  return source.has_defaultmode() ? static_cast<mode_t>(source.defaultmode()) : kDefaultMode;
+}
 
 using Data = std::map<std::string, std::string>;
 
 // All keys, or the listed ones under their paths.
-Status AddItems(const auto& items, const Data& data, mode_t mode, bool optional, std::string_view missing, Payload& payload) {
+Status AddItems(const auto& items, const Data& data, mode_t mode, bool optional, std::string_view missing,
+                Payload& payload) {
   if (items.empty()) {
     for (const auto& [key, value] : data) payload[key] = {value, mode};
     return {};
@@ -120,7 +127,8 @@ Status AddItems(const auto& items, const Data& data, mode_t mode, bool optional,
   return {};
 }
 
-Status AddConfigMap(const std::string& name, const auto& source, mode_t mode, const PayloadInput& input, Payload& payload) {
+Status AddConfigMap(const std::string& name, const auto& source, mode_t mode, const PayloadInput& input,
+                    Payload& payload) {
   Data data;
   const auto object = input.objects.GetConfigMap(input.pod.metadata().namespace_(), name);
   if (object.ok()) {
@@ -132,7 +140,8 @@ Status AddConfigMap(const std::string& name, const auto& source, mode_t mode, co
   return AddItems(source.items(), data, mode, source.optional(), "references non-existent config key", payload);
 }
 
-Status AddSecret(const std::string& name, const auto& source, mode_t mode, const PayloadInput& input, Payload& payload) {
+Status AddSecret(const std::string& name, const auto& source, mode_t mode, const PayloadInput& input,
+                 Payload& payload) {
   Data data;
   const auto object = input.objects.GetSecret(input.pod.metadata().namespace_(), name);
   if (object.ok()) {
@@ -158,15 +167,18 @@ Status AddDownward(const auto& items, mode_t mode, const PayloadInput& input, Pa
 }
 
 Status AddProjection(const core::VolumeProjection& source, mode_t mode, const PayloadInput& input, Payload& payload) {
-  if (source.has_secret()) return AddSecret(source.secret().localobjectreference().name(), source.secret(), mode, input, payload);
-  if (source.has_configmap()) return AddConfigMap(source.configmap().localobjectreference().name(), source.configmap(), mode, input, payload);
+  if (source.has_secret())
+    return AddSecret(source.secret().localobjectreference().name(), source.secret(), mode, input, payload);
+  if (source.has_configmap())
+    return AddConfigMap(source.configmap().localobjectreference().name(), source.configmap(), mode, input, payload);
   if (source.has_downwardapi()) return AddDownward(source.downwardapi().items(), mode, input, payload);
   if (source.has_clustertrustbundle() && source.clustertrustbundle().optional()) {
     payload[source.clustertrustbundle().path()] = {"", mode};
     return {};
   }
   if (source.has_serviceaccounttoken()) {
-    return Error(Code::kFailedPrecondition, "failed to fetch token: a kubelet without an API server has no service account tokens; "
+    return Error(Code::kFailedPrecondition,
+                 "failed to fetch token: a kubelet without an API server has no service account tokens; "
                  "set automountServiceAccountToken: false or remove the serviceAccountToken source");
   }
   return Error(Code::kFailedPrecondition, "a kubelet without an API server has no clusterTrustBundles");
@@ -180,7 +192,8 @@ Result<Payload> BuildProjected(const core::ProjectedVolumeSource& projected, con
     const Status status = AddProjection(source, DefaultModeOf(projected), input, payload);
     if (status.ok()) continue;
     code = status.code();
-    if (std::find(errors.begin(), errors.end(), status.message()) == errors.end()) errors.emplace_back(status.message());
+    if (std::find(errors.begin(), errors.end(), status.message()) == errors.end())
+      errors.emplace_back(status.message());
   }
   if (errors.empty()) return payload;
   if (errors.size() == 1) return Error(code, "{}", errors.front());

@@ -28,7 +28,8 @@ std::vector<std::string> Components(const std::string& path) {
 Result<UniqueFd> MakeChild(int parent, const std::string& name, mode_t permissions) {
   const bool made = ::mkdirat(parent, name.c_str(), 0700) == 0;
   if (!made && errno != EEXIST) return ErrnoError(errno, "mkdir {}", name);
-  UniqueFd child = KNARR_TRY(platform::OpenAt2(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS));
+  UniqueFd child = KNARR_TRY(
+      platform::OpenAt2(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS));
   if (!made) return child;
   struct stat info {};
   if (::fstat(child.get(), &info) != 0) return ErrnoError(errno, "stat {}", name);
@@ -84,14 +85,16 @@ Status BindSubPath(int source, const std::string& target, platform::Propagation 
   if (::fstat(source, &wanted) != 0) return ErrnoError(errno, "stat the source of {}", target);
   if (KNARR_TRY(platform::IsMountPoint(target))) {
     struct stat mounted {};
-    if (::lstat(target.c_str(), &mounted) == 0 && mounted.st_dev == wanted.st_dev && mounted.st_ino == wanted.st_ino) return {};
+    if (::lstat(target.c_str(), &mounted) == 0 && mounted.st_dev == wanted.st_dev && mounted.st_ino == wanted.st_ino)
+      return {};
     // What a shared copy tells its peers when it goes must not reach the volume.
     KNARR_TRY(platform::SetPropagation(target, platform::Propagation::kPrivate));
     KNARR_TRY(platform::Unmount(target, true));
   }
   const UniqueFd point = KNARR_TRY(MakeTarget(target, S_ISDIR(wanted.st_mode)));
   KNARR_TRY(platform::BindFd(source, point.get(), false, target));
-  if (propagation == platform::Propagation::kShared) return platform::SetPropagation(target, platform::Propagation::kShared);
+  if (propagation == platform::Propagation::kShared)
+    return platform::SetPropagation(target, platform::Propagation::kShared);
   return platform::SetPropagation(target, propagation);
 }
 

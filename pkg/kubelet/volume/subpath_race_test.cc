@@ -1,5 +1,5 @@
-// The attack of CVE-2017-1002101 and CVE-2021-25741: a container exchanges a directory of its volume for a symbolic link
-// while the kubelet resolves a subPath through it.
+// The attack of CVE-2017-1002101 and CVE-2021-25741: a container exchanges a directory of its volume for a symbolic
+// link while the kubelet resolves a subPath through it.
 #include <fcntl.h>
 #include <sys/syscall.h>
 

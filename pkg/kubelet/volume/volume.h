@@ -54,7 +54,8 @@ class VolumeManager {
   virtual Status Refresh(const Context& ctx, const core::Pod& pod, const DownwardFacts& facts) = 0;
   // The mounts of one container, volumeMounts in order, subPath and subPathExpr resolved by file descriptor beneath the
   // volume (openat2) and bind-mounted under volume-subpaths. `env` is for subPathExpr.
-  virtual Result<std::vector<ContainerMount>> MountsFor(const Context& ctx, const core::Pod& pod, const core::Container& container,
+  virtual Result<std::vector<ContainerMount>> MountsFor(const Context& ctx, const core::Pod& pod,
+                                                        const core::Container& container,
                                                         const std::map<std::string, std::string>& env) = 0;
   // Unmounts and removes what SetUp and MountsFor made; hostPath content is never touched. Unknown uids are success.
   virtual Status TearDown(const Context& ctx, const std::string& pod_uid) = 0;

@@ -40,7 +40,8 @@ std::set<std::string> UsedVolumes(const core::PodSpec& spec) {
   };
   for (const core::Container& container : spec.containers()) add(container);
   for (const core::Container& container : spec.initcontainers()) add(container);
-  for (const core::EphemeralContainer& container : spec.ephemeralcontainers()) add(container.ephemeralcontainercommon());
+  for (const core::EphemeralContainer& container : spec.ephemeralcontainers())
+    add(container.ephemeralcontainercommon());
   return names;
 }
 
@@ -51,7 +52,8 @@ std::optional<gid_t> FsGroup(const core::Pod& pod) {
 
 class Manager : public VolumeManager {
  public:
-  Manager(VolumeOptions options, const ObjectGetter& objects) : options_(std::move(options)), objects_(objects), layout_(options_.root_dir) {}
+  Manager(VolumeOptions options, const ObjectGetter& objects)
+      : options_(std::move(options)), objects_(objects), layout_(options_.root_dir) {}
 
   Status SetUp(const Context& ctx, const core::Pod& pod, const DownwardFacts& facts) override {
     KNARR_TRY(CheckFileName("pod uid", pod.metadata().uid()));
@@ -68,7 +70,8 @@ class Manager : public VolumeManager {
     });
   }
 
-  Result<std::vector<ContainerMount>> MountsFor(const Context& ctx, const core::Pod& pod, const core::Container& container,
+  Result<std::vector<ContainerMount>> MountsFor(const Context& ctx, const core::Pod& pod,
+                                                const core::Container& container,
                                                 const std::map<std::string, std::string>& env) override {
     std::vector<ContainerMount> mounts;
     for (int i = 0; i < container.volumemounts_size(); ++i) {
@@ -101,7 +104,9 @@ class Manager : public VolumeManager {
 
   Result<std::set<std::string>> PodsOnDisk() const override {
     const Result<std::vector<std::string>> names = ListDir(layout_.Pods());
-    if (!names.ok()) return names.error().error_number() == ENOENT ? Result<std::set<std::string>>(std::set<std::string>()) : names.error();
+    if (!names.ok())
+      return names.error().error_number() == ENOENT ? Result<std::set<std::string>>(std::set<std::string>())
+                                                    : names.error();
     std::set<std::string> uids;
     for (const std::string& name : *names) {
       struct stat info {};
@@ -123,14 +128,16 @@ class Manager : public VolumeManager {
       const Status status = fn(volume);
       if (status.ok()) continue;
       if (code == Code::kOk) code = status.code();
-      errors += fmt::format("{}MountVolume.SetUp failed for volume \"{}\" : {}", errors.empty() ? "" : "; ", volume.name(), status.message());
+      errors += fmt::format("{}MountVolume.SetUp failed for volume \"{}\" : {}", errors.empty() ? "" : "; ",
+                            volume.name(), status.message());
     }
     return errors.empty() ? Status() : Status(code, errors);
   }
 
   Status MakePodDirs(const std::string& uid) {
     const std::string pod = layout_.Pod(uid);
-    for (const std::string& path : {layout_.Pods(), pod, pod + "/volumes", pod + "/plugins"}) KNARR_TRY(MakeDirs(path, 0750));
+    for (const std::string& path : {layout_.Pods(), pod, pod + "/volumes", pod + "/plugins"})
+      KNARR_TRY(MakeDirs(path, 0750));
     return {};
   }
 
@@ -140,14 +147,18 @@ class Manager : public VolumeManager {
     if (source.has_hostpath()) return PrepareHostPath(source.hostpath());
     if (source.has_emptydir()) return SetUpEmptyDir(pod, volume);
     if (IsPayloadVolume(volume)) return SetUpPayload(pod, volume, facts);
-    if (source.has_image()) return Error(Code::kUnimplemented, "no volume plugin matched: image volumes are not supported (feature gate ImageVolume)");
-    return Error(Code::kUnimplemented, "no volume plugin matched: only emptyDir, hostPath, configMap, secret, downwardAPI and projected "
+    if (source.has_image())
+      return Error(Code::kUnimplemented,
+                   "no volume plugin matched: image volumes are not supported (feature gate ImageVolume)");
+    return Error(Code::kUnimplemented,
+                 "no volume plugin matched: only emptyDir, hostPath, configMap, secret, downwardAPI and projected "
                  "volumes work without an API server");
   }
 
   Status SetUpEmptyDir(const core::Pod& pod, const core::Volume& volume) {
     const std::string& medium = volume.volumesource().emptydir().medium();
-    if (medium.starts_with("HugePages")) return Error(Code::kUnimplemented, "storage medium \"{}\" is not supported; use Memory or none", medium);
+    if (medium.starts_with("HugePages"))
+      return Error(Code::kUnimplemented, "storage medium \"{}\" is not supported; use Memory or none", medium);
     if (!medium.empty() && medium != kMemory) return Error(Code::kInvalid, "unknown storage medium \"{}\"", medium);
     const bool memory = medium == kMemory;
     const std::string path = layout_.Volume(pod.metadata().uid(), volume);
@@ -170,7 +181,9 @@ class Manager : public VolumeManager {
     }
     const std::optional<gid_t> group = FsGroup(pod);
     AtomicWriter writer(path);
-    KNARR_TRY(writer.Write(payload, [&](const std::string& directory) { return group ? SetVolumeOwnership(directory, *group, true) : Status(); }));
+    KNARR_TRY(writer.Write(payload, [&](const std::string& directory) {
+      return group ? SetVolumeOwnership(directory, *group, true) : Status();
+    }));
     return MarkReady(layout_.EmptyDirMeta(pod.metadata().uid(), volume) + "/ready");
   }
 
@@ -192,7 +205,8 @@ class Manager : public VolumeManager {
     }
     if (size == 0) lower(static_cast<int64_t>(platform::ReadMemInfo().value_or(platform::MemInfo{}).total));
     lower(PodCgroupLimits(pod, false, 100'000, -1).memory.value_or(0));
-    if (volume.volumesource().emptydir().has_sizelimit()) lower(Quantity::From(volume.volumesource().emptydir().sizelimit()).Value());
+    if (volume.volumesource().emptydir().has_sizelimit())
+      lower(Quantity::From(volume.volumesource().emptydir().sizelimit()).Value());
     return static_cast<uint64_t>(size);
   }
 
@@ -202,7 +216,8 @@ class Manager : public VolumeManager {
     const auto volume = std::find_if(pod.spec().volumes().begin(), pod.spec().volumes().end(),
                                      [&](const core::Volume& v) { return v.name() == wanted.name(); });
     if (volume == pod.spec().volumes().end()) {
-      return Error(Code::kInvalid, "cannot find volume \"{}\" to mount into container \"{}\"", wanted.name(), container.name());
+      return Error(Code::kInvalid, "cannot find volume \"{}\" to mount into container \"{}\"", wanted.name(),
+                   container.name());
     }
     ContainerMount mount;
     mount.name = wanted.name();
@@ -217,7 +232,8 @@ class Manager : public VolumeManager {
     if (!sub_path.empty()) {
       const Result<std::string> bound = BindSub(pod, *volume, container, index, mount, sub_path);
       if (!bound.ok()) {
-        return bound.error().WithContext(fmt::format("failed to prepare subPath for volumeMount \"{}\" of container \"{}\"", wanted.name(), container.name()));
+        return bound.error().WithContext(fmt::format(
+            "failed to prepare subPath for volumeMount \"{}\" of container \"{}\"", wanted.name(), container.name()));
       }
       mount.host_path = *bound;
     } else if (mount.propagation != ContainerMount::Propagation::kPrivate && !volume->volumesource().has_hostpath()) {
@@ -226,8 +242,8 @@ class Manager : public VolumeManager {
     return mount;
   }
 
-  Result<std::string> BindSub(const core::Pod& pod, const core::Volume& volume, const core::Container& container, int index,
-                              const ContainerMount& mount, const std::string& sub_path) {
+  Result<std::string> BindSub(const core::Pod& pod, const core::Volume& volume, const core::Container& container,
+                              int index, const ContainerMount& mount, const std::string& sub_path) {
     KNARR_TRY(CheckFileName("volume", volume.name()));
     KNARR_TRY(CheckFileName("container", container.name()));
     // The path of a hostPath is the manifest's own, its links are followed; ours has none.

@@ -40,7 +40,9 @@ struct Fixture {
     BOOST_REQUIRE_MESSAGE(mounts.ok(), mounts.status().message());
     return *mounts;
   }
-  std::string MountsError() { return std::string(manager->MountsFor(ctx, pod, pod.spec().containers(0), {}).status().message()); }
+  std::string MountsError() {
+    return std::string(manager->MountsFor(ctx, pod, pod.spec().containers(0), {}).status().message());
+  }
   core::VolumeMount* Mount(int i) { return pod.mutable_spec()->mutable_containers(0)->mutable_volumemounts(i); }
   bool TearDown() {
     const Status status = manager->TearDown(ctx, "uid-1");
@@ -101,7 +103,8 @@ BOOST_AUTO_TEST_CASE(missing_objects_and_keys_are_named_in_upstream_s_words) {
   source->mutable_items(0)->set_path("nope");
   BOOST_TEST(SetUpError() == "MountVolume.SetUp failed for volume \"x\" : references non-existent config key: nope");
   AddVolume(pod, "z")->mutable_secret()->set_secretname("w");
-  BOOST_TEST(SetUpError().ends_with("config key: nope; MountVolume.SetUp failed for volume \"z\" : secret \"w\" not found"));
+  BOOST_TEST(
+      SetUpError().ends_with("config key: nope; MountVolume.SetUp failed for volume \"z\" : secret \"w\" not found"));
 }
 
 BOOST_AUTO_TEST_CASE(volumes_that_no_container_mounts_are_not_set_up) {
@@ -141,7 +144,8 @@ BOOST_AUTO_TEST_CASE(projected_sources_merge_and_name_every_error) {
   BOOST_TEST(Get(path + "/labels") == "app=\"web\"\ntier=\"a\\\"b\"");
   projected->add_sources()->mutable_configmap()->mutable_localobjectreference()->set_name("m1");
   projected->add_sources()->mutable_secret()->mutable_localobjectreference()->set_name("m2");
-  BOOST_TEST(SetUpError() == "MountVolume.SetUp failed for volume \"p\" : [configmap \"m1\" not found, secret \"m2\" not found]");
+  BOOST_TEST(SetUpError() ==
+             "MountVolume.SetUp failed for volume \"p\" : [configmap \"m1\" not found, secret \"m2\" not found]");
 }
 
 BOOST_AUTO_TEST_CASE(downward_api_gives_fields_and_divided_resources) {
@@ -186,7 +190,8 @@ BOOST_AUTO_TEST_CASE(refresh_publishes_changed_content_only) {
   AddVolume(pod, "c")->mutable_configmap()->mutable_localobjectreference()->set_name("conf");
   SetUp();
   const std::string path = base + "/volumes/kubernetes.io~configmap/c/";
-  struct stat before {}, after {};
+  struct stat before {
+  }, after{};
   BOOST_REQUIRE(::stat((path + "key").c_str(), &before) == 0);
   BOOST_REQUIRE(manager->Refresh(ctx, pod, facts).ok());
   BOOST_REQUIRE(::stat((path + "key").c_str(), &after) == 0);
@@ -262,8 +267,10 @@ BOOST_AUTO_TEST_CASE(host_paths_are_checked_created_and_never_removed) {
   SetUp();
   BOOST_TEST(ModeOf(dir / "data/sub") == 0755U);
   Put(dir / "data/sub/precious", "keep");
-  for (const auto& [type, text] : std::map<std::string, std::string>{
-           {"File", "file"}, {"Socket", "socket file"}, {"CharDevice", "character device"}, {"BlockDevice", "block device"}}) {
+  for (const auto& [type, text] : std::map<std::string, std::string>{{"File", "file"},
+                                                                     {"Socket", "socket file"},
+                                                                     {"CharDevice", "character device"},
+                                                                     {"BlockDevice", "block device"}}) {
     source->set_type(type);
     BOOST_TEST(SetUpError() == prefix + (dir / "data/sub") + " is not a " + text);
   }
@@ -326,7 +333,8 @@ BOOST_AUTO_TEST_CASE(a_symbolic_link_out_of_the_volume_is_refused_one_within_is_
   SetUp();
   const std::string volume = base + "/volumes/kubernetes.io~empty-dir/disk";
   BOOST_REQUIRE(::mkdir((dir / "outside").c_str(), 0755) == 0);
-  for (const std::string& target : {dir / "outside", std::string("../../../../../../.."), std::string("/proc/self/root")}) {
+  for (const std::string& target :
+       {dir / "outside", std::string("../../../../../../.."), std::string("/proc/self/root")}) {
     BOOST_REQUIRE(::symlink(target.c_str(), (volume + "/link").c_str()) == 0);
     BOOST_TEST(MountsError().find("leads out of the volume") != std::string::npos, MountsError());
     ::unlink((volume + "/link").c_str());
@@ -401,7 +409,8 @@ BOOST_AUTO_TEST_CASE(recursive_read_only_depends_on_the_runtime) {
   Mount(0)->set_recursivereadonly("IfPossible");
   BOOST_TEST(!Mounts()[0].recursive_read_only);
   Mount(0)->set_recursivereadonly("Enabled");
-  BOOST_TEST(MountsError() == "volume \"disk\" requested recursive read-only mode, but it is not supported by the runtime");
+  BOOST_TEST(MountsError() ==
+             "volume \"disk\" requested recursive read-only mode, but it is not supported by the runtime");
   VolumeOptions options;
   options.root_dir = dir / "root";
   options.recursive_read_only_mounts = true;

@@ -21,7 +21,8 @@ namespace knarr::kubelet::testing {
 // permitted (they need root).
 struct PrivateMounts {
   boost::test_tools::assertion_result operator()(boost::unit_test::test_unit_id) {
-    static const bool ok = ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_PRIVATE | MS_REC, nullptr) == 0;
+    static const bool ok =
+        ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_PRIVATE | MS_REC, nullptr) == 0;
     boost::test_tools::assertion_result result(ok);
     if (!ok) result.message() << "needs root: no private mount namespace";
     return result;
@@ -35,7 +36,8 @@ class TempDir {
     path_ = ::mkdtemp(name.data());
   }
   ~TempDir() {
-    const std::vector<platform::MountEntry> mounts = platform::ReadMountInfo().value_or(std::vector<platform::MountEntry>());
+    const std::vector<platform::MountEntry> mounts =
+        platform::ReadMountInfo().value_or(std::vector<platform::MountEntry>());
     for (const std::string& point : platform::MountPointsWithin(mounts, path_)) ::umount2(point.c_str(), MNT_DETACH);
     (void)RemoveAll(path_);
   }
@@ -46,8 +48,12 @@ class TempDir {
   std::string path_;
 };
 
-inline void Put(const std::string& path, std::string_view content) { BOOST_REQUIRE(WriteFileAtomically(path, content, 0644).ok()); }
-inline std::string Get(const std::string& path) { return ReadFile(path).value_or("(missing)"); }
+inline void Put(const std::string& path, std::string_view content) {
+  BOOST_REQUIRE(WriteFileAtomically(path, content, 0644).ok());
+}
+inline std::string Get(const std::string& path) {
+  return ReadFile(path).value_or("(missing)");
+}
 inline mode_t ModeOf(const std::string& path) {
   struct stat info {};
   return ::lstat(path.c_str(), &info) == 0 ? info.st_mode & 07777 : 0;
@@ -62,7 +68,8 @@ class Objects : public ObjectGetter {
   std::map<std::string, core::ConfigMap> config_maps;
   std::map<std::string, core::Secret> secrets;
 
-  Result<std::shared_ptr<const core::ConfigMap>> GetConfigMap(const std::string&, const std::string& name) const override {
+  Result<std::shared_ptr<const core::ConfigMap>> GetConfigMap(const std::string&,
+                                                              const std::string& name) const override {
     return Find(config_maps, "configmap", name);
   }
   Result<std::shared_ptr<const core::Secret>> GetSecret(const std::string&, const std::string& name) const override {
@@ -71,7 +78,8 @@ class Objects : public ObjectGetter {
 
  private:
   template <typename T>
-  static Result<std::shared_ptr<const T>> Find(const std::map<std::string, T>& map, std::string_view kind, const std::string& name) {
+  static Result<std::shared_ptr<const T>> Find(const std::map<std::string, T>& map, std::string_view kind,
+                                               const std::string& name) {
     const auto found = map.find(name);
     if (found == map.end()) return Error(Code::kNotFound, "{} \"{}\" not found", kind, name);
     return std::shared_ptr<const T>(std::make_shared<T>(found->second));
