@@ -100,7 +100,7 @@ Status AddYaml(std::string_view text, int first_line, std::vector<Document>* out
 // Finds the value that a path like spec.containers[0].name leads to, or the last one on the way there.
 class PathFinder {
  public:
-  PathFinder(const Document& document) : document_(document), reader_(document.json, {.depth = 10'000, .nodes = SIZE_MAX}) {}
+  explicit PathFinder(const Document& document) : document_(document), reader_(document.json, {.depth = 10'000, .nodes = SIZE_MAX}) {}
 
   int Find(std::string_view path) {
     Value(path, 0);
@@ -133,18 +133,16 @@ class PathFinder {
     }
   }
 
-  // True when the path was found; the rest is then not read.
-  bool Value(std::string_view path, size_t key_at) {
+  // Stops where the path ends: the rest is not read.
+  void Value(std::string_view path, size_t key_at) {
     const Kind kind = reader_.Peek();
     best_ = Line(key_at == 0 ? reader_.offset() : key_at);
-    if (path.empty() || kind == Kind::kError) return true;
+    if (path.empty() || kind == Kind::kError) return;
     if (kind == Kind::kObject && path[0] != '[') return Object(path);
     if (kind == Kind::kArray && path[0] == '[') return Array(path);
-    Skip();
-    return true;
   }
 
-  bool Object(std::string_view path) {
+  void Object(std::string_view path) {
     ++values_;
     std::string_view key;
     const int own = best_;
@@ -160,10 +158,9 @@ class PathFinder {
       return Value(rest, reader_.offset());
     }
     best_ = own;
-    return true;
   }
 
-  bool Array(std::string_view path) {
+  void Array(std::string_view path) {
     ++values_;
     size_t wanted = 0;
     size_t at = 1;
@@ -175,7 +172,6 @@ class PathFinder {
       if (index == wanted) return Value(rest, 0);
       Skip();
     }
-    return true;
   }
 
   const Document& document_;

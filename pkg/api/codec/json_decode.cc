@@ -27,6 +27,60 @@ constexpr size_t kMaxStrictErrors = 100;
 // Slots of TypeMeta's fields in the check for duplicates.
 constexpr size_t kKindSlot = kMaxNames - 1, kApiVersionSlot = kMaxNames - 2;
 
+std::string_view KeyOf(const PlanField& field, const Message& entry) {
+  std::string unused;  // generated messages hand out their own string
+  return entry.GetReflection()->GetStringReference(entry, field.key, &unused);
+}
+
+// The entries of a map field by key. They are messages of their own with stable addresses, so that views of their keys
+// stay valid. Most maps are small and searched from end to end.
+class EntryIndex {
+ public:
+  EntryIndex(const PlanField& field, Message* out) : field_(field) {
+    const auto* reflection = out->GetReflection();
+    const int size = reflection->FieldSize(*out, field.descriptor);
+    for (int i = 0; i < size; ++i) Insert(reflection->MutableRepeatedMessage(out, field.descriptor, i), /*seen=*/false);
+  }
+
+  void Add(Message* entry) { Insert(entry, /*seen=*/true); }
+
+  // nullptr where the key is new; `duplicate` when this decoding has had it before.
+  Message* Take(std::string_view key, bool* duplicate) {
+    Slot* slot = nullptr;
+    if (by_key_.empty()) {
+      for (Slot& candidate : slots_) {
+        if (candidate.key == key) slot = &candidate;
+      }
+    } else if (const auto found = by_key_.find(key); found != by_key_.end()) {
+      slot = &slots_[found->second];
+    }
+    if (slot == nullptr) return nullptr;
+    *duplicate = std::exchange(slot->seen, true);
+    return slot->entry;
+  }
+
+ private:
+  static constexpr size_t kSmall = 16;
+  struct Slot {
+    std::string_view key;
+    Message* entry;
+    bool seen;
+  };
+
+  void Insert(Message* entry, bool seen) {
+    slots_.push_back({KeyOf(field_, *entry), entry, seen});
+    if (slots_.size() <= kSmall) return;
+    if (by_key_.empty()) {
+      for (size_t i = 0; i + 1 < slots_.size(); ++i) by_key_.emplace(slots_[i].key, i);
+    }
+    by_key_.emplace(slots_.back().key, slots_.size() - 1);
+  }
+
+  const PlanField& field_;
+  std::vector<Slot> slots_;
+  std::unordered_map<std::string_view, size_t> by_key_;  // once there are more than a few
+};
+
 class Decoder {
  public:
   Decoder(std::string_view text, const DecodeOptions& options)
@@ -273,27 +327,20 @@ class Decoder {
   void Map(const PlanField& field, Kind kind, Message* out) {
     if (kind != Kind::kObject) return SkipMismatch(kind, field.row->go_type());
     const auto* reflection = out->GetReflection();
-    // Entries are messages of their own with stable addresses; the views are of their keys.
-    std::unordered_map<std::string_view, Message*> entries;
-    const int existing = reflection->FieldSize(*out, field.descriptor);
-    for (int i = 0; i < existing; ++i) {
-      Message* entry = reflection->MutableRepeatedMessage(out, field.descriptor, i);
-      entries[KeyOf(field, *entry)] = entry;
-    }
-    std::unordered_set<std::string_view> seen;
+    EntryIndex entries(field, out);
     std::string_view key;
     for (reader_.EnterObject(); reader_.NextKey(&key);) {
-      Message* entry = nullptr;
-      if (const auto found = entries.find(key); found != entries.end()) {
-        entry = found->second;
-        entry->GetReflection()->ClearField(entry, field.value);
-      } else {
+      bool duplicate = false;
+      Message* entry = entries.Take(key, &duplicate);
+      if (entry == nullptr) {
         entry = reflection->AddMessage(out, field.descriptor);
         entry->GetReflection()->SetString(entry, field.key, std::string(key));
-        entries.emplace(KeyOf(field, *entry), entry);
+        entries.Add(entry);
+      } else {
+        entry->GetReflection()->ClearField(entry, field.value);
       }
       const std::string_view stable = KeyOf(field, *entry);
-      if (strict_ && !seen.insert(stable).second) AddStrictError("duplicate field", stable);
+      if (duplicate) AddStrictError("duplicate field", stable);
       const Scope scope(this, {Step::Kind::kKey, stable, 0}, nullptr);
       const Kind element = reader_.Peek();
       if (field.row->type == Type::kMessage) {
@@ -304,11 +351,6 @@ class Decoder {
         Scalar(field.row->type, field.row->elem_type(), element, field.value, entry);
       }
     }
-  }
-
-  static std::string_view KeyOf(const PlanField& field, const Message& entry) {
-    std::string scratch;
-    return entry.GetReflection()->GetStringReference(entry, field.key, &scratch);
   }
 
   // Go takes a list of numbers for a byte slice, too.

@@ -92,7 +92,7 @@ class Encoder {
       }
       case Special::kTime:
       case Special::kMicroTime:
-        if (!IsZeroTime(message)) Plain(message);
+        if (!IsZeroTime(message)) Time(message, plan.special() == Special::kMicroTime);
         return;
       case Special::kIntOrString:
       case Special::kDuration: return Plain(message);
@@ -125,6 +125,17 @@ class Encoder {
         default: KNARR_CHECK(false);
       }
     }
+  }
+
+  // Whole seconds, or microseconds: what JSON can say, too.
+  void Time(const Message& message, bool micro) {
+    const auto* descriptor = message.GetDescriptor();
+    const auto* reflection = message.GetReflection();
+    const int32_t nanos = micro ? reflection->GetInt32(message, descriptor->FindFieldByNumber(2)) / 1000 * 1000 : 0;
+    out_->Varint(static_cast<uint64_t>(int64_t{nanos}));
+    out_->Tag(2, 0);
+    out_->Varint(static_cast<uint64_t>(reflection->GetInt64(message, descriptor->FindFieldByNumber(1))));
+    out_->Tag(1, 0);
   }
 
   void RawBytes(const Message& message) {
@@ -239,13 +250,13 @@ void AppendEnvelopeField(int number, std::string_view bytes, std::string* out) {
   out->append(bytes);
 }
 
-// Checks and canonicalises what Go parses while it decodes: quantities, and the zero time.
+// Checks and canonicalises what Go parses while it decodes: quantities.
 Status Normalize(const Plan& plan, Message* message) {
   if (plan.special() == Special::kQuantity) return NormalizeQuantity(message);
-  if (plan.special() != Special::kNone) return OkStatus();
   const auto* reflection = message->GetReflection();
   for (const PlanField& field : plan.fields) {
     if (field.row->type != Type::kMessage) continue;
+    if (!schema::kMessages[field.row->message].holds_quantity()) continue;
     const Plan& inner = field.message();
     if (field.descriptor->is_repeated()) {
       const int size = reflection->FieldSize(*message, field.descriptor);
@@ -281,7 +292,8 @@ Status DecodeProtobuf(std::string_view bytes, Message* out, const DecodeOptions&
   }
   // Fields of a newer version are dropped, as Go's decoder does.
   out->DiscardUnknownFields();
-  return Normalize(PlanOf(out->GetDescriptor()), out);
+  const Plan& plan = PlanOf(out->GetDescriptor());
+  return plan.row->holds_quantity() ? Normalize(plan, out) : OkStatus();
 }
 
 std::string EncodeEnvelope(const Message& message, std::string_view api_version, std::string_view kind) {

@@ -43,6 +43,17 @@ BOOST_AUTO_TEST_CASE(what_was_encoded_decodes_to_the_same) {
   BOOST_TEST(EncodeJson(again).find("1970-01-01") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(times_keep_what_json_can_say) {
+  core::PodStatus status;
+  status.mutable_starttime()->set_seconds(1);
+  status.mutable_starttime()->set_nanos(5);
+  BOOST_TEST(Hex(EncodeProtobuf(status)).find("3a0408011000") != std::string::npos);
+  core::Event event;
+  event.mutable_eventtime()->set_seconds(1);
+  event.mutable_eventtime()->set_nanos(1999);
+  BOOST_TEST(Hex(EncodeProtobuf(event)).find("08011" "0e807") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(the_envelope_carries_type_and_bytes) {
   core::Namespace space;
   space.mutable_metadata()->set_name("x");

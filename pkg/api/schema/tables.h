@@ -59,7 +59,7 @@ struct Field {
 };
 
 struct Message {
-  enum Flags : uint8_t { kTypeMeta = 1 };
+  enum Flags : uint8_t { kTypeMeta = 1, kHoldsQuantity = 2 };
   uint32_t full_name_at;  // k8s.io.api.core.v1.Container
   uint32_t go_type_at;    // v1.Container
   uint32_t first_field;
@@ -72,6 +72,8 @@ struct Message {
   // v1.Container -> Container
   std::string_view go_name() const { return go_type().substr(go_type().rfind('.') + 1); }
   bool has_type_meta() const { return flags & kTypeMeta; }
+  // It is, or something below it is, a Quantity, whose text has to be checked wherever it comes from.
+  bool holds_quantity() const { return flags & kHoldsQuantity; }
   std::span<const Field> fields() const;  // in Go's order
 };
 

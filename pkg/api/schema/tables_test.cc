@@ -45,6 +45,9 @@ BOOST_AUTO_TEST_CASE(fields_carry_what_go_declares) {
   BOOST_TEST((status->shape == Shape::kValue));
   BOOST_TEST(kMessages[FindMessage("k8s.io.api.core.v1.Pod")].has_type_meta());
 
+  BOOST_TEST(kMessages[FindMessage("k8s.io.api.core.v1.PodList")].holds_quantity());
+  BOOST_TEST(!kMessages[FindMessage("k8s.io.api.core.v1.ConfigMap")].holds_quantity());
+
   const Field* limits = FieldOf("k8s.io.api.core.v1.ResourceRequirements", "limits");
   BOOST_REQUIRE(limits);
   BOOST_TEST((limits->shape == Shape::kMap));

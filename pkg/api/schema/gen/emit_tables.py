@@ -31,10 +31,10 @@ def emit(model):
     index = {message.full_name: i for i, message in enumerate(model.messages)}
     messages, fields, extras = [], [], []
     for i, message in enumerate(model.messages):
-        flags = "kTypeMeta" if message.type_meta else "0"
+        flags = [name for name, on in (("kTypeMeta", message.type_meta), ("kHoldsQuantity", message.holds_quantity)) if on]
         messages.append(
             f"    {{{strings.add(message.full_name)}, {strings.add(message.go_type)}, {len(fields)}, "
-            f"{len(message.fields)}, Special::{message.special}, {flags}}},  // {i}")
+            f"{len(message.fields)}, Special::{message.special}, {' | '.join(flags) or '0'}}},  // {i}")
         for entry in message.fields:
             flags = [name for name, on in (("kOmitEmpty", entry.omit_empty), ("kOptional", entry.optional)) if on]
             target = index[entry.message] if entry.message else "kNoMessage"
@@ -53,7 +53,7 @@ def emit(model):
         '#include "pkg/api/schema/tables.h"', "",
         "namespace knarr::schema {", "namespace {",
         "constexpr uint8_t kOmitEmpty = Field::kOmitEmpty, kOptional = Field::kOptional;",
-        "constexpr uint8_t kTypeMeta = Message::kTypeMeta;", "}  // namespace", "",
+        "constexpr uint8_t kTypeMeta = Message::kTypeMeta, kHoldsQuantity = Message::kHoldsQuantity;", "}  // namespace", "",
         "extern const char kStrings[] =", *strings.lines(), "    ;", "",
         "extern const Message kMessages[] = {", *messages, "};",
         f"extern const uint16_t kMessageCount = {len(messages)};", "",

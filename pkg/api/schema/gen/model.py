@@ -39,6 +39,7 @@ class Message:
     special: str
     type_meta: bool  # embeds metav1.TypeMeta: accepts apiVersion and kind
     fields: list
+    holds_quantity: bool = False  # somewhere below: decoding has to check it
 
 
 class Model:
@@ -48,6 +49,18 @@ class Model:
         for proto in sorted(protos, key=lambda message: message.full_name):
             self.messages.append(self._join(proto))
         self._check_inline_names()
+        self._mark_quantities()
+
+    def _mark_quantities(self):
+        by_name = {message.full_name: message for message in self.messages}
+        changed = True
+        while changed:
+            changed = False
+            for message in self.messages:
+                below = (by_name[entry.message] for entry in message.fields if entry.message)
+                holds = message.special == "kQuantity" or any(inner.holds_quantity for inner in below)
+                if holds and not message.holds_quantity:
+                    message.holds_quantity = changed = True
 
     def _join(self, proto):
         package_name, name = proto.full_name.rsplit(".", 1)
