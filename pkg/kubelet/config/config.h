@@ -65,10 +65,17 @@ struct PodConfigOptions {
   Duration debounce = std::chrono::milliseconds(50);
   Duration missing_path_grace = std::chrono::minutes(5);
   size_t max_manifest_bytes = 1 << 20;
+  // Where to remember what was last good in each manifest, so that a restart beside a broken or missing file stops
+  // nothing; usually <root dir>/manifests. Empty: a restart forgets.
+  std::string state_dir;
+  // Whether a pod with this UID runs now (asked while starting): settles which of two files that claim one pod name
+  // keeps it after a restart. May be empty.
+  std::function<bool(const std::string& uid)> uid_is_running;
 };
 
 // Watches the sources on a thread of its own (inotify; no polling beyond the rescan) and calls on_change with every new
-// DesiredState, one at a time. Start returns once the first read is done and reported.
+// DesiredState, one at a time, on that thread and without a lock held. What did not change keeps its pointers. Start
+// returns once the first read of the path is done and reported. Thread-safe.
 class PodConfig : public ObjectGetter {
  public:
   using OnChange = std::function<void(std::shared_ptr<const DesiredState>)>;
@@ -76,7 +83,7 @@ class PodConfig : public ObjectGetter {
   virtual Status Start() = 0;
   virtual void Stop() = 0;
   virtual std::shared_ptr<const DesiredState> Current() const = 0;
-  // Rescan now (tests, SIGHUP).
+  // Rescan now and return once the result is reported (tests, SIGHUP). Not for use within on_change.
   virtual void Rescan() = 0;
 };
 
