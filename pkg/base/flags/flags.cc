@@ -11,7 +11,8 @@ namespace knarr::flags {
 namespace {
 
 Status NumberError(std::string_view function, std::string_view text, bool range) {
-  return Error(Code::kInvalid, "strconv.{}: parsing \"{}\": {}", function, text, range ? "value out of range" : "invalid syntax");
+  return Error(Code::kInvalid, "strconv.{}: parsing \"{}\": {}", function, text,
+               range ? "value out of range" : "invalid syntax");
 }
 
 // Go's base 0: 0x, 0o, 0b and a leading zero are understood.
@@ -98,7 +99,9 @@ Flag& Flag::DefaultText(std::string text) {
 
 FlagSet::FlagSet() : sections_{""} {}
 
-void FlagSet::Section(std::string title) { sections_.push_back(std::move(title)); }
+void FlagSet::Section(std::string title) {
+  sections_.push_back(std::move(title));
+}
 
 Flag& FlagSet::Add(std::string name, std::string type, std::string usage) {
   KNARR_CHECK(!by_name_.contains(name));
@@ -189,9 +192,11 @@ Flag& FlagSet::Strings(std::vector<std::string>* target, std::string name, std::
   return flag;
 }
 
-Flag& FlagSet::StringMap(std::map<std::string, std::string>* target, std::string name, std::string usage, char separator) {
+Flag& FlagSet::StringMap(std::map<std::string, std::string>* target, std::string name, std::string usage,
+                         char separator) {
   Flag& flag = Add(std::move(name), "mapStringString", std::move(usage));
-  for (const auto& [key, value] : *target) flag.default_ += (flag.default_.empty() ? "" : ",") + key + separator + value;
+  for (const auto& [key, value] : *target)
+    flag.default_ += (flag.default_.empty() ? "" : ",") + key + separator + value;
   flag.set_ = [target, separator](const std::string& value, bool first) -> Status {
     std::map<std::string, std::string> parsed;
     for (const std::string& pair : SplitCommas(value)) {
@@ -236,7 +241,8 @@ Flag& FlagSet::Ignored(std::string name, std::string type, std::string usage, st
   Flag& flag = Add(std::move(name), type == "bool" ? "" : type, std::move(usage));
   if (type == "bool") flag.without_value_ = "true";
   flag.hidden_ = true;
-  flag.set_ = [this, text = fmt::format("Flag --{} has no effect: {}", flag.name_, why)](const std::string&, bool first) -> Status {
+  flag.set_ = [this, text = fmt::format("Flag --{} has no effect: {}", flag.name_, why)](const std::string&,
+                                                                                         bool first) -> Status {
     if (first && std::find(warnings_.begin(), warnings_.end(), text) == warnings_.end()) warnings_.push_back(text);
     return OkStatus();
   };
@@ -338,7 +344,8 @@ Status FlagSet::Apply() {
     const bool first = std::find(applied.begin(), applied.end(), flag) == applied.end();
     if (first) applied.push_back(flag);
     if (Status status = flag->set_(value, first); !status.ok()) {
-      const std::string name = flag->shorthand_ != 0 ? fmt::format("-{}, --{}", flag->shorthand_, flag->name_) : "--" + flag->name_;
+      const std::string name =
+          flag->shorthand_ != 0 ? fmt::format("-{}, --{}", flag->shorthand_, flag->name_) : "--" + flag->name_;
       return Error(Code::kInvalid, "invalid argument \"{}\" for \"{}\" flag: {}", value, name, status);
     }
   }
@@ -358,7 +365,8 @@ std::string FlagSet::Usages() const {
     if (flag->hidden_) continue;
     Line line;
     line.section = flag->section_;
-    line.left = flag->shorthand_ != 0 ? fmt::format("  -{}, --{}", flag->shorthand_, name) : fmt::format("      --{}", name);
+    line.left =
+        flag->shorthand_ != 0 ? fmt::format("  -{}, --{}", flag->shorthand_, name) : fmt::format("      --{}", name);
     if (!flag->type_.empty()) line.left += " " + flag->type_;
     line.right = flag->usage_;
     if (!flag->default_.empty()) line.right += fmt::format(" (default {})", flag->default_);

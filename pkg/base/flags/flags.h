@@ -65,11 +65,13 @@ class FlagSet {
   // a,b or repeated; the first on the command line replaces the default.
   Flag& Strings(std::vector<std::string>* target, std::string name, std::string usage);
   // k=v,k=v or repeated. `separator` is upstream's '<' for eviction thresholds.
-  Flag& StringMap(std::map<std::string, std::string>* target, std::string name, std::string usage, char separator = '=');
+  Flag& StringMap(std::map<std::string, std::string>* target, std::string name, std::string usage,
+                  char separator = '=');
   // A=true,B=false; adds to what is there.
   Flag& BoolMap(std::map<std::string, bool>* target, std::string name, std::string usage);
   // Anything else.
-  Flag& Custom(std::string name, std::string type, std::string usage, std::function<Status(const std::string& value, bool first)> set);
+  Flag& Custom(std::string name, std::string type, std::string usage,
+               std::function<Status(const std::string& value, bool first)> set);
   // Accepts and forgets a value; a warning says why.
   Flag& Ignored(std::string name, std::string type, std::string usage, std::string why);
 

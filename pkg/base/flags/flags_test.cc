@@ -51,7 +51,9 @@ struct ErrorCase {
   std::vector<std::string> args;
   std::string error;
 };
-std::ostream& operator<<(std::ostream& out, const ErrorCase& c) { return out << c.error; }
+std::ostream& operator<<(std::ostream& out, const ErrorCase& c) {
+  return out << c.error;
+}
 
 const std::vector<ErrorCase> kErrors = {
     {{"--foo"}, "unknown flag: --foo"},
@@ -64,13 +66,19 @@ const std::vector<ErrorCase> kErrors = {
     {{"--=1"}, "bad flag syntax: --=1"},
     {{"--port=abc"}, "invalid argument \"abc\" for \"--port\" flag: strconv.ParseInt: parsing \"abc\": invalid syntax"},
     {{"--port="}, "invalid argument \"\" for \"--port\" flag: strconv.ParseInt: parsing \"\": invalid syntax"},
-    {{"--port=3000000000"}, "invalid argument \"3000000000\" for \"--port\" flag: strconv.ParseInt: parsing \"3000000000\": value out of range"},
+    {{"--port=3000000000"},
+     "invalid argument \"3000000000\" for \"--port\" flag: strconv.ParseInt: parsing \"3000000000\": value out of "
+     "range"},
     {{"-v=x"}, "invalid argument \"x\" for \"-v, --v\" flag: strconv.ParseInt: parsing \"x\": invalid syntax"},
-    {{"--fail-swap-on=maybe"}, "invalid argument \"maybe\" for \"--fail-swap-on\" flag: strconv.ParseBool: parsing \"maybe\": invalid syntax"},
+    {{"--fail-swap-on=maybe"},
+     "invalid argument \"maybe\" for \"--fail-swap-on\" flag: strconv.ParseBool: parsing \"maybe\": invalid syntax"},
     {{"--feature-gates=A"}, "invalid argument \"A\" for \"--feature-gates\" flag: missing bool value for A"},
-    {{"--feature-gates=A=x"}, "invalid argument \"A=x\" for \"--feature-gates\" flag: invalid value of A: x, err: strconv.ParseBool: parsing \"x\": invalid syntax"},
+    {{"--feature-gates=A=x"},
+     "invalid argument \"A=x\" for \"--feature-gates\" flag: invalid value of A: x, err: strconv.ParseBool: parsing "
+     "\"x\": invalid syntax"},
     {{"--node-labels=a"}, "invalid argument \"a\" for \"--node-labels\" flag: malformed pair, expect string=string"},
-    {{"--eviction-hard=a=1"}, "invalid argument \"a=1\" for \"--eviction-hard\" flag: malformed pair, expect string<string"},
+    {{"--eviction-hard=a=1"},
+     "invalid argument \"a=1\" for \"--eviction-hard\" flag: malformed pair, expect string<string"},
 };
 
 BOOST_AUTO_TEST_SUITE(flags)

@@ -41,7 +41,8 @@ std::vector<std::string> FindCycle(const AfterGraph& graph, const std::set<std::
   std::map<std::string, size_t> position = {{walk[0], 0}};
   while (true) {
     const auto& after = graph.at(walk.back());
-    const std::string next = *std::find_if(after.begin(), after.end(), [&](const auto& n) { return stuck.contains(n); });
+    const std::string next =
+        *std::find_if(after.begin(), after.end(), [&](const auto& n) { return stuck.contains(n); });
     const auto [seen, fresh] = position.emplace(next, walk.size());
     if (fresh) {
       walk.push_back(next);

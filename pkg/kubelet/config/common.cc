@@ -45,7 +45,8 @@ std::string Md5Hex(std::string_view bytes) {
 }
 
 std::string PodContentHash(const core::Pod& decoded, const PodOrigin& origin) {
-  std::string input = origin.source == "file" ? "host:" + origin.node_name + "file:" + origin.path : "url:" + origin.path;
+  std::string input =
+      origin.source == "file" ? "host:" + origin.node_name + "file:" + origin.path : "url:" + origin.path;
   return Md5Hex(input + codec::EncodeJson(decoded));
 }
 

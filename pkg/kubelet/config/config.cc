@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <set>
 
 #include "pkg/base/file.h"
 #include "pkg/base/log.h"
@@ -25,7 +26,9 @@ bool SameProblem(const ManifestProblem& a, const ManifestProblem& b) {
   return a.file == b.file && a.line == b.line && a.field == b.field && a.message == b.message && a.keeps == b.keeps;
 }
 
-bool SamePod(const SourcePod& a, const SourcePod& b) { return a.pod == b.pod && a.file == b.file && a.after == b.after; }
+bool SamePod(const SourcePod& a, const SourcePod& b) {
+  return a.pod == b.pod && a.file == b.file && a.after == b.after;
+}
 
 bool SameState(const DesiredState& a, const DesiredState& b) {
   return a.sources_ready == b.sources_ready && a.config_maps == b.config_maps && a.secrets == b.secrets &&
@@ -33,10 +36,17 @@ bool SameState(const DesiredState& a, const DesiredState& b) {
          std::equal(a.problems.begin(), a.problems.end(), b.problems.begin(), b.problems.end(), SameProblem);
 }
 
-const ManifestProblem* FindProblem(const DesiredState& state, const ManifestProblem& problem) {
-  const auto it = std::find_if(state.problems.begin(), state.problems.end(),
-                               [&](const ManifestProblem& other) { return SameProblem(other, problem); });
-  return it == state.problems.end() ? nullptr : &*it;
+// By all that makes two problems the same.
+using ProblemIndex = std::map<std::string, const ManifestProblem*>;
+
+std::string KeyOf(const ManifestProblem& problem) {
+  return problem.ToString() + "\n" + problem.keeps;
+}
+
+ProblemIndex IndexProblems(const DesiredState& state) {
+  ProblemIndex index;
+  for (const ManifestProblem& problem : state.problems) index[KeyOf(problem)] = &problem;
+  return index;
 }
 
 class PodConfigImpl final : public PodConfig {
@@ -56,7 +66,8 @@ class PodConfigImpl final : public PodConfig {
     return current_;
   }
   void Rescan() override;
-  Result<std::shared_ptr<const core::ConfigMap>> GetConfigMap(const std::string& ns, const std::string& name) const override;
+  Result<std::shared_ptr<const core::ConfigMap>> GetConfigMap(const std::string& ns,
+                                                              const std::string& name) const override;
   Result<std::shared_ptr<const core::Secret>> GetSecret(const std::string& ns, const std::string& name) const override;
 
  private:
@@ -98,7 +109,8 @@ Status PodConfigImpl::Start() {
     files_.emplace(options_, clock_, options_.state_dir.empty() ? nullptr : &store_);
   }
   if (!options_.static_pod_url.empty()) {
-    http_.emplace(options_, clock_, [this] { Wake(); }, FetchManifestUrl);
+    http_.emplace(
+        options_, clock_, [this] { Wake(); }, FetchManifestUrl);
     http_->Start();
   }
   tasks_.Go("pod-config", [this](std::stop_token stop) { Loop(stop); });
@@ -204,8 +216,9 @@ void PodConfigImpl::Publish() {
   }
   merger_.Merge(manifests, clock_.Now(), *next);
   const std::shared_ptr<const DesiredState> before = Current();
+  const ProblemIndex known = IndexProblems(*before);
   for (ManifestProblem& problem : next->problems) {
-    if (const ManifestProblem* old = FindProblem(*before, problem)) problem.since = old->since;
+    if (const auto old = known.find(KeyOf(problem)); old != known.end()) problem.since = old->second->since;
   }
   {
     const std::lock_guard lock(mutex_);
@@ -217,25 +230,31 @@ void PodConfigImpl::Publish() {
 }
 
 void PodConfigImpl::LogProblems(const DesiredState& before, const DesiredState& after) const {
+  const ProblemIndex known = IndexProblems(before);
+  std::set<std::string> bad;
   for (const ManifestProblem& problem : after.problems) {
-    if (FindProblem(before, problem) != nullptr) continue;
+    bad.insert(problem.file);
+    if (known.contains(KeyOf(problem))) continue;
     log_.Error(Status(Code::kInvalid, problem.ToString()), "Bad manifest", {{"keeps", problem.keeps}});
   }
+  std::set<std::string> good;
   for (const ManifestProblem& problem : before.problems) {
-    const bool gone = std::none_of(after.problems.begin(), after.problems.end(),
-                                   [&](const ManifestProblem& other) { return other.file == problem.file; });
-    if (gone) log_.Info("Manifest is good again or gone", {{"file", problem.file}});
+    if (!bad.contains(problem.file) && good.insert(problem.file).second) {
+      log_.Info("Manifest is good again or gone", {{"file", problem.file}});
+    }
   }
 }
 
-Result<std::shared_ptr<const core::ConfigMap>> PodConfigImpl::GetConfigMap(const std::string& ns, const std::string& name) const {
+Result<std::shared_ptr<const core::ConfigMap>> PodConfigImpl::GetConfigMap(const std::string& ns,
+                                                                           const std::string& name) const {
   const std::shared_ptr<const DesiredState> state = Current();
   const auto it = state->config_maps.find({ns, name});
   if (it == state->config_maps.end()) return Error(Code::kNotFound, "configmap \"{}\" not found", name);
   return it->second;
 }
 
-Result<std::shared_ptr<const core::Secret>> PodConfigImpl::GetSecret(const std::string& ns, const std::string& name) const {
+Result<std::shared_ptr<const core::Secret>> PodConfigImpl::GetSecret(const std::string& ns,
+                                                                     const std::string& name) const {
   const std::shared_ptr<const DesiredState> state = Current();
   const auto it = state->secrets.find({ns, name});
   if (it == state->secrets.end()) return Error(Code::kNotFound, "secret \"{}\" not found", name);

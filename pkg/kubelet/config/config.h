@@ -24,8 +24,10 @@ class ObjectGetter {
  public:
   virtual ~ObjectGetter() = default;
   // kNotFound with upstream's text: configmap "x" not found
-  virtual Result<std::shared_ptr<const core::ConfigMap>> GetConfigMap(const std::string& ns, const std::string& name) const = 0;
-  virtual Result<std::shared_ptr<const core::Secret>> GetSecret(const std::string& ns, const std::string& name) const = 0;
+  virtual Result<std::shared_ptr<const core::ConfigMap>> GetConfigMap(const std::string& ns,
+                                                                      const std::string& name) const = 0;
+  virtual Result<std::shared_ptr<const core::Secret>> GetSecret(const std::string& ns,
+                                                                const std::string& name) const = 0;
 };
 
 // What is wrong with a manifest right now; gone as soon as the file is good or removed.
@@ -41,8 +43,8 @@ struct ManifestProblem {
 };
 
 struct SourcePod {
-  PodPtr pod;        // defaulted, validated, named <name>-<node>, UID and annotations set
-  std::string file;  // where it comes from
+  PodPtr pod;                      // defaulted, validated, named <name>-<node>, UID and annotations set
+  std::string file;                // where it comes from
   std::vector<std::string> after;  // knarr.dev/after: ns/name of the pods that must be Ready first
 };
 

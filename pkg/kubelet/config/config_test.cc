@@ -18,7 +18,9 @@ BOOST_AUTO_TEST_CASE(start_reports_what_is_there_and_changes_follow) {
   BOOST_TEST(state->pods.at(0).file == dir.File("web.yaml"));
   dir.Write("db.yml", PodYaml("db"));
   sources.WaitForNames("default/db-node1 default/web-node1");
-  dir.Write("tmp", R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"api"},"spec":{"containers":[{"name":"c","image":"i"}]}})");
+  dir.Write(
+      "tmp",
+      R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"api"},"spec":{"containers":[{"name":"c","image":"i"}]}})");
   dir.Rename("tmp", "api.json");
   sources.WaitForNames("default/api-node1 default/db-node1 default/web-node1");
   dir.Rename("web.yaml", "web.yaml.bak");
@@ -45,7 +47,8 @@ BOOST_AUTO_TEST_CASE(an_empty_directory_is_ready) {
 
 BOOST_AUTO_TEST_CASE(only_manifests_by_name_are_read) {
   TestDir dir;
-  for (const char* name : {".web.yaml", "web.yaml~", "web.yaml.bak", "web.YAML", "web", "web.txt", ".yaml", "4913"}) dir.Write(name, PodYaml("bad"));
+  for (const char* name : {".web.yaml", "web.yaml~", "web.yaml.bak", "web.YAML", "web", "web.txt", ".yaml", "4913"})
+    dir.Write(name, PodYaml("bad"));
   BOOST_REQUIRE(MakeDirs(dir.File("sub.yaml")).ok());
   dir.Write("sub.yaml/web.yaml", PodYaml("sub"));
   dir.Write("good.yaml", PodYaml("good"));
@@ -124,9 +127,11 @@ BOOST_AUTO_TEST_CASE(a_bad_file_is_reported_once_with_since_when) {
 
 BOOST_AUTO_TEST_CASE(config_maps_and_secrets_of_all_files_are_found_and_updates_are_news) {
   TestDir dir;
-  const auto map = [](const std::string& value) { return "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {k: " + value + "}\n"; };
+  const auto map = [](const std::string& value) {
+    return "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {k: " + value + "}\n";
+  };
   dir.Write("c.yaml", map("one"));
-  dir.Write("s.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: x}\n" );
+  dir.Write("s.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: x}\n");
   Sources sources(Sources::Of(dir.path()));
   sources.Start();
   BOOST_TEST((*sources->GetConfigMap("default", "c"))->data().at("k") == "one");

@@ -38,7 +38,9 @@ std::string AbsolutePath(const std::string& path) {
   return absolute;
 }
 
-bool SameTime(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
+bool SameTime(const timespec& a, const timespec& b) {
+  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
 
 // Kernel time stamps tick in steps of up to 10 ms: only a change time well in the past tells a later write apart. The
 // kernel's own clock is meant here, not the Clock that tests drive.
@@ -76,8 +78,8 @@ FileSource::FileSource(const PodConfigOptions& options, Clock& clock, LastGoodSt
   if (Result<DirWatcher> watcher = DirWatcher::Create(); watcher.ok()) {
     watcher_ = std::move(*watcher);
   } else {
-    SetOwnProblem("inotify", fmt::format("changes are seen every {} only: {}", FormatDuration(options_.file_check_frequency),
-                                         watcher.error()));
+    SetOwnProblem("inotify", fmt::format("changes are seen every {} only: {}",
+                                         FormatDuration(options_.file_check_frequency), watcher.error()));
   }
 }
 
@@ -259,7 +261,9 @@ Result<std::vector<std::string>> FileSource::List() {
   }
   ::closedir(dir);
   const bool cut = entries > kMaxEntries || files.size() >= kMaxFiles;
-  SetOwnProblem("size", cut ? fmt::format("has more than {} entries or {} manifests; the rest is ignored", kMaxEntries, kMaxFiles) : "");
+  SetOwnProblem(
+      "size",
+      cut ? fmt::format("has more than {} entries or {} manifests; the rest is ignored", kMaxEntries, kMaxFiles) : "");
   std::sort(files.begin(), files.end());
   return files;
 }
@@ -297,7 +301,8 @@ void FileSource::Watch(const std::vector<std::string>& files) {
   std::string text;
   if (!reasons.empty()) text = reasons.front();
   if (cut) text = fmt::format("symbolic links lead to more than {} directories", kMaxWatchedDirs);
-  if (!text.empty()) text = fmt::format("some changes are seen every {} only: {}", FormatDuration(options_.file_check_frequency), text);
+  if (!text.empty())
+    text = fmt::format("some changes are seen every {} only: {}", FormatDuration(options_.file_check_frequency), text);
   SetOwnProblem("inotify", text);
 }
 
@@ -309,7 +314,8 @@ void FileSource::PathGone(const std::string& why) {
   const MonoTime end = *missing_since_ + options_.missing_path_grace;
   if (now < end) {
     rescan_due_ = std::min(*rescan_due_, end);
-    SetOwnProblem("path", fmt::format("{}; its pods keep running for {} and then stop", why, FormatDuration(options_.missing_path_grace)));
+    SetOwnProblem("path", fmt::format("{}; its pods keep running for {} and then stop", why,
+                                      FormatDuration(options_.missing_path_grace)));
     if (!files_.empty() && own_problems_["path"].keeps.empty()) {
       for (const auto& [path, file] : files_) {
         if (!file.good || file.good->pods.empty()) continue;
@@ -407,7 +413,8 @@ void FileSource::Fail(const std::string& path, File& file, std::vector<ManifestP
   for (ManifestProblem& problem : problems) {
     if (file.good) problem.keeps = PodNames(*file.good);
     for (const ManifestProblem& old : file.problems) {
-      if (old.line == problem.line && old.field == problem.field && old.message == problem.message) problem.since = old.since;
+      if (old.line == problem.line && old.field == problem.field && old.message == problem.message)
+        problem.since = old.since;
     }
   }
   file.problems = std::move(problems);

@@ -62,7 +62,7 @@ class FileSource {
     std::vector<ManifestProblem> content_problems;  // what parsing that content gave
     std::shared_ptr<const Manifest> good;
     size_t good_bytes = 0;
-    std::string unsaved;  // good content that the store does not have yet
+    std::string unsaved;    // good content that the store does not have yet
     bool restored = false;  // the store was asked
     std::vector<ManifestProblem> problems;
   };
@@ -104,8 +104,8 @@ class FileSource {
   std::optional<DirWatcher> watcher_;
   std::map<std::string, File> files_;
   std::map<std::string, Pending> pending_;
-  std::set<std::string> links_;      // manifests that are symbolic links
-  std::set<std::string> forgotten_;  // to be removed from the store
+  std::set<std::string> links_;                          // manifests that are symbolic links
+  std::set<std::string> forgotten_;                      // to be removed from the store
   std::map<std::string, ManifestProblem> own_problems_;  // of the path itself, by topic
   size_t good_bytes_ = 0;
   std::optional<MonoTime> rescan_due_;

@@ -93,7 +93,8 @@ BOOST_FIXTURE_TEST_CASE(places_of_a_path_are_its_links_and_its_end, Fixture) {
   dir.Link("real", "link");
   dir.Link("../real/deep/file", "real/back");
   using Places = std::vector<std::pair<std::string, std::string>>;
-  BOOST_TEST((ResolvePlaces(dir.File("link/deep/file")) == Places{{dir.path(), "link"}, {dir.File("real/deep"), "file"}}));
+  BOOST_TEST(
+      (ResolvePlaces(dir.File("link/deep/file")) == Places{{dir.path(), "link"}, {dir.File("real/deep"), "file"}}));
   BOOST_TEST((ResolvePlaces(dir.File("link/back")) ==
               Places{{dir.path(), "link"}, {dir.File("real"), "back"}, {dir.File("real/deep"), "file"}}));
   BOOST_TEST((ResolvePlaces(dir.File("no/such/thing")) == Places{{dir.path(), "no"}}));

@@ -178,7 +178,9 @@ BOOST_AUTO_TEST_CASE(an_edit_of_a_symlinks_target_is_seen) {
   sources.WaitFor([&](const DesiredState& s) { return UidOf(s, "default/web-node1") != uid; });
   elsewhere.Write("next", PodYaml("web", "nginx:3"));
   elsewhere.Rename("next", "real.txt");
-  sources.WaitFor([&](const DesiredState& s) { return !s.pods.empty() && s.pods[0].pod->spec().containers(0).image() == "nginx:3"; });
+  sources.WaitFor([&](const DesiredState& s) {
+    return !s.pods.empty() && s.pods[0].pod->spec().containers(0).image() == "nginx:3";
+  });
 }
 
 BOOST_AUTO_TEST_CASE(the_swap_of_a_config_map_volume_is_seen) {
@@ -313,7 +315,8 @@ BOOST_AUTO_TEST_CASE(a_fixed_uid_is_kept_and_a_change_shows_in_the_hash) {
   const State state = sources.WaitFor([&](const DesiredState& s) { return s.pods.at(0).pod != before; });
   const PodPtr after = state->pods.at(0).pod;
   BOOST_TEST(after->metadata().uid() == before->metadata().uid());
-  BOOST_TEST(after->metadata().annotations().at(kConfigHashAnnotation) != before->metadata().annotations().at(kConfigHashAnnotation));
+  BOOST_TEST(after->metadata().annotations().at(kConfigHashAnnotation) !=
+             before->metadata().annotations().at(kConfigHashAnnotation));
 }
 
 BOOST_AUTO_TEST_CASE(two_pods_with_one_fixed_uid_keep_the_first) {
@@ -322,7 +325,8 @@ BOOST_AUTO_TEST_CASE(two_pods_with_one_fixed_uid_keep_the_first) {
   Sources sources(Sources::Of(dir.path()));
   sources.Start();
   dir.Write("db.yaml", PodYaml("db", "nginx:1", "  uid: abc\n"));
-  const State state = sources.WaitForProblem("metadata.uid: Duplicate value: \"abc\": pod default/web-node1 has this uid too");
+  const State state =
+      sources.WaitForProblem("metadata.uid: Duplicate value: \"abc\": pod default/web-node1 has this uid too");
   BOOST_TEST(Names(*state) == "default/web-node1");
 }
 

@@ -13,7 +13,8 @@ Result<std::string> FetchManifestUrl(const Context& ctx, const PodConfigOptions&
   }
   http::Response response = KNARR_TRY(http::Do(ctx, request));
   if (response.status != 200) {
-    return Error(Code::kServiceUnavailable, "{}: {} {}", options.static_pod_url, response.status, http::StatusText(response.status));
+    return Error(Code::kServiceUnavailable, "{}: {} {}", options.static_pod_url, response.status,
+                 http::StatusText(response.status));
   }
   return std::move(response.body);
 }

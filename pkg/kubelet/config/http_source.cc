@@ -9,7 +9,9 @@ void HttpSource::Start() {
   tasks_.Go("pod-url", [this](std::stop_token stop) { Loop(stop); });
 }
 
-void HttpSource::Stop() { tasks_.StopAndJoin(); }
+void HttpSource::Stop() {
+  tasks_.StopAndJoin();
+}
 
 HttpSource::State HttpSource::Current() const {
   const std::lock_guard lock(mutex_);

@@ -80,9 +80,8 @@ std::string_view Trim(std::string_view text) {
 // Loosely a DNS-1123 subdomain: enough to tell a name from a mistake.
 bool LooksLikeName(std::string_view name) {
   if (name.empty() || name.size() > 253) return false;
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
-  });
+  return std::all_of(name.begin(), name.end(),
+                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.'; });
 }
 
 class Parser {
@@ -95,7 +94,7 @@ class Parser {
     Result<std::vector<codec::Document>> documents = codec::SplitDocuments(text, decode_);
     if (!documents.ok()) {
       const Status& error = documents.error();
-      return Add(LineIn(error.message()), "", std::string(error.message()));
+      return Add(LineIn(error.message()), "", std::string(WithoutLine(error.message())));
     }
     for (const codec::Document& document : *documents) ParseDocument({document, document, ""});
     if (out_.problems.empty() && out_.manifest.empty() && !options_.allow_empty) {
@@ -138,8 +137,10 @@ class Parser {
 
   void ParseDocument(const Place& place) {
     const codec::Document& document = place.document;
-    if (document.kind.empty()) return Add(place.line(), "kind", fmt::format("Object 'Kind' is missing; {}", kSupported));
-    if (document.api_version.empty()) return Add(place.line(), "apiVersion", "Object 'apiVersion' is missing; it is v1");
+    if (document.kind.empty())
+      return Add(place.line(), "kind", fmt::format("Object 'Kind' is missing; {}", kSupported));
+    if (document.api_version.empty())
+      return Add(place.line(), "apiVersion", "Object 'apiVersion' is missing; it is v1");
     if (document.api_version == "v1") {
       if (document.kind == "Pod") return ParsePod(place);
       if (document.kind == "ConfigMap") return ParseObject(place, out_.manifest.config_maps, previous_config_maps_);
@@ -221,11 +222,13 @@ class Parser {
       rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
       if (token.empty()) continue;
       const size_t slash = token.find('/');
-      const std::string_view ns = slash == std::string_view::npos ? std::string_view(pod.metadata().namespace_()) : token.substr(0, slash);
+      const std::string_view ns =
+          slash == std::string_view::npos ? std::string_view(pod.metadata().namespace_()) : token.substr(0, slash);
       const std::string_view name = slash == std::string_view::npos ? token : token.substr(slash + 1);
       if (!LooksLikeName(ns) || !LooksLikeName(name)) {
         Add(entry.after_line, field,
-            fmt::format("Invalid value: \"{}\": must be a comma-separated list of pod names, [<namespace>/]<name>", token));
+            fmt::format("Invalid value: \"{}\": must be a comma-separated list of pod names, [<namespace>/]<name>",
+                        token));
         return false;
       }
       entry.after.emplace_back(ns, name);
@@ -244,7 +247,8 @@ class Parser {
   }
 
   template <typename T>
-  void ParseObject(const Place& place, std::vector<ManifestObject<T>>& into, const std::vector<ManifestObject<T>>& previous) {
+  void ParseObject(const Place& place, std::vector<ManifestObject<T>>& into,
+                   const std::vector<ManifestObject<T>>& previous) {
     auto object = std::make_shared<T>();
     if (!Decode(place, object.get())) return;
     Finish(*object);

@@ -10,7 +10,8 @@ namespace {
 
 const WallTime kNow{std::chrono::seconds(1700000000)};
 
-ParseOptions Options(const std::string& path = "/etc/kubernetes/manifests/web.yaml", const std::string& node = "Node1") {
+ParseOptions Options(const std::string& path = "/etc/kubernetes/manifests/web.yaml",
+                     const std::string& node = "node1") {
   ParseOptions options;
   options.origin = {"file", path, node};
   options.now = kNow;
@@ -37,7 +38,9 @@ PodPtr OnePod(const std::string& text, const ParseOptions& options = Options()) 
   return parsed.manifest.pods[0].pod;
 }
 
-std::string Uid(const std::string& text, const ParseOptions& options = Options()) { return OnePod(text, options)->metadata().uid(); }
+std::string Uid(const std::string& text, const ParseOptions& options = Options()) {
+  return OnePod(text, options)->metadata().uid();
+}
 
 BOOST_AUTO_TEST_SUITE(kubelet_config_manifest)
 
@@ -45,8 +48,9 @@ BOOST_AUTO_TEST_CASE(a_pod_gets_its_name_on_the_node_and_upstreams_annotations) 
   const PodPtr pod = OnePod(PodYaml("web"));
   const auto& meta = pod->metadata();
   BOOST_TEST(meta.name() == "web-node1");
+  BOOST_TEST(GeneratePodName("web", "Node-1") == "web-node-1");
   BOOST_TEST(meta.namespace_() == "default");
-  BOOST_TEST(pod->spec().nodename() == "Node1");
+  BOOST_TEST(pod->spec().nodename() == "node1");
   BOOST_TEST(meta.uid().size() == 32U);
   BOOST_TEST(meta.annotations().at("kubernetes.io/config.hash") == meta.uid());
   BOOST_TEST(meta.annotations().at("kubernetes.io/config.source") == "file");
@@ -61,12 +65,17 @@ BOOST_AUTO_TEST_CASE(a_pod_gets_its_name_on_the_node_and_upstreams_annotations) 
 BOOST_AUTO_TEST_CASE(the_first_seen_time_has_nanoseconds_without_trailing_zeros) {
   ParseOptions options = Options();
   options.now = kNow + std::chrono::microseconds(1500);
-  BOOST_TEST(OnePod(PodYaml("web"), options)->metadata().annotations().at(kConfigFirstSeenAnnotation) == "2023-11-14T22:13:20.0015Z");
+  BOOST_TEST(OnePod(PodYaml("web"), options)->metadata().annotations().at(kConfigFirstSeenAnnotation) ==
+             "2023-11-14T22:13:20.0015Z");
 }
 
 BOOST_AUTO_TEST_CASE(the_toleration_is_there_once) {
-  BOOST_TEST(OnePod(PodYaml("web", "a", "", "  tolerations:\n  - {operator: Exists, effect: NoExecute}\n"))->spec().tolerations_size() == 1);
-  BOOST_TEST(OnePod(PodYaml("web", "a", "", "  tolerations:\n  - {operator: Exists, effect: NoSchedule}\n"))->spec().tolerations_size() == 2);
+  BOOST_TEST(OnePod(PodYaml("web", "a", "", "  tolerations:\n  - {operator: Exists, effect: NoExecute}\n"))
+                 ->spec()
+                 .tolerations_size() == 1);
+  BOOST_TEST(OnePod(PodYaml("web", "a", "", "  tolerations:\n  - {operator: Exists, effect: NoSchedule}\n"))
+                 ->spec()
+                 .tolerations_size() == 2);
 }
 
 BOOST_AUTO_TEST_CASE(a_url_has_another_source_and_no_toleration) {
@@ -79,14 +88,16 @@ BOOST_AUTO_TEST_CASE(a_url_has_another_source_and_no_toleration) {
 
 BOOST_AUTO_TEST_CASE(the_uid_is_the_same_after_every_restart_and_upgrade) {
   // A change here restarts every static pod of every user at an upgrade.
-  BOOST_TEST(Uid(PodYaml("web")) == "6dc2228c9a22a25675d73201b3a243eb");
+  BOOST_TEST(Uid(PodYaml("web")) == "ad8132b3639d96b2de57b4f771427a05");
 }
 
 BOOST_AUTO_TEST_CASE(the_uid_depends_on_content_file_and_node_only) {
   const std::string uid = Uid(PodYaml("web"));
   BOOST_TEST(Uid("# hello\n" + PodYaml("web")) == uid);
   BOOST_TEST(Uid(PodYaml("web", "nginx:1", "", "  hostNetwork: false\n")) == uid);
-  BOOST_TEST(Uid(R"({"kind":"Pod","apiVersion":"v1","spec":{"containers":[{"image":"nginx:1","name":"main"}]},"metadata":{"name":"web"}})") == uid);
+  BOOST_TEST(
+      Uid(R"({"kind":"Pod","apiVersion":"v1","spec":{"containers":[{"image":"nginx:1","name":"main"}]},"metadata":{"name":"web"}})") ==
+      uid);
   BOOST_TEST(Uid(PodYaml("web") + "status:\n  phase: Running\n") == uid);
   ParseOptions later = Options();
   later.now = kNow + std::chrono::hours(1);
@@ -98,7 +109,9 @@ BOOST_AUTO_TEST_CASE(the_uid_depends_on_content_file_and_node_only) {
 }
 
 BOOST_AUTO_TEST_CASE(what_did_not_change_keeps_its_pointer_and_first_seen_time) {
-  const std::string objects = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: b}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\n";
+  const std::string objects =
+      "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: b}\n---\napiVersion: v1\nkind: "
+      "Secret\nmetadata: {name: s}\n";
   const ParsedManifest first = ParseManifest(PodYaml("web") + objects, Options());
   BOOST_REQUIRE(first.problems.empty());
   ParseOptions options = Options();
@@ -130,7 +143,8 @@ data:
   a: aGVsbG8=
 stringData:
   b: world
-)", Options());
+)",
+                                              Options());
   RequireGood(parsed);
   BOOST_TEST(parsed.manifest.pods.size() == 1U);
   BOOST_TEST(parsed.manifest.config_maps.at(0).object->metadata().namespace_() == "other");
@@ -153,12 +167,14 @@ items:
 - apiVersion: v1
   kind: ConfigMap
   metadata: {name: b}
-)", Options());
+)",
+                                            Options());
   RequireGood(list);
   BOOST_TEST(list.manifest.pods.size() == 1U);
   BOOST_TEST(list.manifest.config_maps.size() == 1U);
   const ParsedManifest pods = ParseManifest(
-      R"({"apiVersion":"v1","kind":"PodList","metadata":{},"items":[{"metadata":{"name":"a"},"spec":{"containers":[{"name":"c","image":"i"}]}}]})", Options());
+      R"({"apiVersion":"v1","kind":"PodList","metadata":{},"items":[{"metadata":{"name":"a"},"spec":{"containers":[{"name":"c","image":"i"}]}}]})",
+      Options());
   RequireGood(pods);
   BOOST_TEST(pods.manifest.pods.size() == 1U);
 }
@@ -174,22 +190,26 @@ items:
     containers:
     - name: C
       image: i
-)").starts_with(":9: spec.containers[0].name: Invalid value: \"C\""));
+)")
+                 .starts_with(":9: spec.containers[0].name: Invalid value: \"C\""));
 }
 
 BOOST_AUTO_TEST_CASE(problems_name_line_and_field) {
   BOOST_TEST(Errors("apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  containers:\n  - name: main\n") ==
              ":7: spec.containers[0].image: Required value\n");
   BOOST_TEST(Errors(PodYaml("web", "a", "", "  restartPolicy: Sometimes\n")) ==
-             ":9: spec.restartPolicy: Unsupported value: \"Sometimes\": supported values: \"Always\", \"Never\", \"OnFailure\"\n");
+             ":9: spec.restartPolicy: Unsupported value: \"Sometimes\": supported values: \"Always\", \"OnFailure\", "
+             "\"Never\"\n");
   BOOST_TEST(Errors(PodYaml("web", "a", "", "  hostNetwrk: true\n")) == ":9: unknown field \"spec.hostNetwrk\"\n");
   BOOST_TEST(Errors("apiVersion: v1\nkind: Pod\nmetadata: {}\nspec:\n  containers:\n  - {name: a, image: b}\n") ==
              ":3: metadata.name: Required value: name or generateName is required\n");
 }
 
 BOOST_AUTO_TEST_CASE(every_problem_of_a_file_is_told) {
-  const std::string errors = Errors("apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  restartPolicy: X\n  containers:\n  - name: A\n    image: i\n" 
-                                    "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n");
+  const std::string errors = Errors(
+      "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  restartPolicy: X\n  containers:\n  - name: A\n    "
+      "image: i\n"
+      "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n");
   BOOST_TEST(errors.find(":6: spec.restartPolicy: Unsupported value: \"X\"") != std::string::npos);
   BOOST_TEST(errors.find(":8: spec.containers[0].name: Invalid value: \"A\"") != std::string::npos);
   BOOST_TEST(errors.find(":12: kind: apps/v1 Deployment is not something a kubelet runs from a manifest; supported are "
@@ -238,23 +258,25 @@ BOOST_AUTO_TEST_CASE(after_names_pods_or_is_refused) {
   RequireGood(parsed);
   const std::vector<std::pair<std::string, std::string>> expected = {{"default", "db"}, {"kube-system", "dns"}};
   BOOST_TEST((parsed.manifest.pods.at(0).after == expected));
-  BOOST_TEST(Errors(AfterYaml("web", "Db")) ==
-             ":6: metadata.annotations[knarr.dev/after]: Invalid value: \"Db\": must be a comma-separated list of pod names, "
-             "[<namespace>/]<name>\n");
+  BOOST_TEST(
+      Errors(AfterYaml("web", "Db")) ==
+      ":6: metadata.annotations[knarr.dev/after]: Invalid value: \"Db\": must be a comma-separated list of pod names, "
+      "[<namespace>/]<name>\n");
 }
 
 DesiredState MergeOf(const std::vector<ParsedManifest>& parsed) {
   std::vector<const Manifest*> manifests;
   for (const ParsedManifest& p : parsed) manifests.push_back(&p.manifest);
   DesiredState state;
-  Merger("Node1", nullptr).Merge(manifests, kNow, state);
+  Merger("node1", nullptr).Merge(manifests, kNow, state);
   return state;
 }
 
 BOOST_AUTO_TEST_CASE(waiting_for_an_unknown_pod_is_a_problem_and_waits) {
   const DesiredState state = MergeOf({ParseManifest(AfterYaml("web", "db"), Options())});
   BOOST_TEST(Problems(state) ==
-             "/etc/kubernetes/manifests/web.yaml:6: metadata.annotations[knarr.dev/after]: Not found: \"default/db\": no manifest "
+             "/etc/kubernetes/manifests/web.yaml:6: metadata.annotations[knarr.dev/after]: Not found: \"default/db\": "
+             "no manifest "
              "has this pod; pod default/web-node1 waits for it\n");
   BOOST_TEST(state.pods.at(0).after.at(0) == "default/db-node1");
 }
@@ -263,11 +285,13 @@ BOOST_AUTO_TEST_CASE(a_cycle_is_named_and_its_pods_do_not_wait) {
   const DesiredState state = MergeOf({ParseManifest(AfterYaml("a", "b"), Options("/m/a.yaml")),
                                       ParseManifest(AfterYaml("b", "a,c"), Options("/m/b.yaml")),
                                       ParseManifest(PodYaml("c"), Options("/m/c.yaml"))});
-  BOOST_TEST(Problems(state) ==
-             "/m/a.yaml:6: metadata.annotations[knarr.dev/after]: Invalid value: cycle default/a-node1 -> default/b-node1 -> "
-             "default/a-node1; these pods start without waiting for one another\n");
+  BOOST_TEST(
+      Problems(state) ==
+      "/m/a.yaml:6: metadata.annotations[knarr.dev/after]: Invalid value: cycle default/a-node1 -> default/b-node1 -> "
+      "default/a-node1; these pods start without waiting for one another\n");
   BOOST_TEST(FindPod(state, "default/a-node1")->after.empty());
-  BOOST_TEST(FindPod(state, "default/b-node1")->after == std::vector<std::string>{"default/c-node1"}, boost::test_tools::per_element());
+  BOOST_TEST(FindPod(state, "default/b-node1")->after == std::vector<std::string>{"default/c-node1"},
+             boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -9,7 +9,9 @@
 namespace knarr::kubelet {
 namespace {
 
-std::string KeyOf(const meta::ObjectMeta& meta) { return meta.namespace_() + "/" + meta.name(); }
+std::string KeyOf(const meta::ObjectMeta& meta) {
+  return meta.namespace_() + "/" + meta.name();
+}
 
 ManifestProblem Problem(const std::string& file, int line, std::string field, std::string message, WallTime now) {
   ManifestProblem problem;
@@ -37,7 +39,9 @@ void Merger::Merge(const std::vector<const Manifest*>& manifests, WallTime now, 
     }
   }
   Settle(claims, now, out);
-  const auto owned = [&](const std::string& claim, const Manifest* manifest) { return owners_.at(claim) == manifest->file; };
+  const auto owned = [&](const std::string& claim, const Manifest* manifest) {
+    return owners_.at(claim) == manifest->file;
+  };
   for (const Manifest* manifest : manifests) {
     for (const auto& entry : manifest->config_maps) {
       const auto& meta = entry.object->metadata();
@@ -66,9 +70,10 @@ void Merger::Settle(Claims& claims, WallTime now, DesiredState& out) {
     owner = winner->manifest->file;
     std::rotate(rivals.begin(), winner, winner + 1);
     for (size_t i = 1; i < rivals.size(); ++i) {
-      ManifestProblem problem = Problem(rivals[i].manifest->file, rivals[i].line, "metadata.name",
-                                        fmt::format("{} is already defined in {}, which is kept; rename one of them or remove a file",
-                                                    key, owner), now);
+      ManifestProblem problem = Problem(
+          rivals[i].manifest->file, rivals[i].line, "metadata.name",
+          fmt::format("{} is already defined in {}, which is kept; rename one of them or remove a file", key, owner),
+          now);
       if (rivals[i].pod != nullptr) problem.keeps = key.substr(4);
       out.problems.push_back(std::move(problem));
     }
@@ -91,9 +96,11 @@ void Merger::TakePods(const Claims& claims, WallTime now, DesiredState& out) {
     const auto& meta = claim.pod->pod->metadata();
     const auto other = uid_of.emplace(meta.uid(), KeyOf(meta)).first;
     if (other->second != KeyOf(meta)) {
-      out.problems.push_back(Problem(claim.manifest->file, claim.line, "metadata.uid",
-                                     fmt::format("Duplicate value: \"{}\": pod {} has this uid too; remove the field from one of them",
-                                                 meta.uid(), other->second), now));
+      out.problems.push_back(
+          Problem(claim.manifest->file, claim.line, "metadata.uid",
+                  fmt::format("Duplicate value: \"{}\": pod {} has this uid too; remove the field from one of them",
+                              meta.uid(), other->second),
+                  now));
       continue;
     }
     source[KeyOf(meta)] = claim.pod;
@@ -115,17 +122,21 @@ void Merger::ResolveAfter(WallTime now, DesiredState& out, const std::map<std::s
       const std::string as_written = ns + "/" + name;
       if (!source.contains(on_node) && source.contains(as_written)) on_node = as_written;
       if (!source.contains(on_node)) {
-        out.problems.push_back(Problem(pod.file, from.after_line, field,
-                                       fmt::format("Not found: \"{}\": no manifest has this pod; pod {} waits for it", as_written, key), now));
+        out.problems.push_back(Problem(
+            pod.file, from.after_line, field,
+            fmt::format("Not found: \"{}\": no manifest has this pod; pod {} waits for it", as_written, key), now));
       }
       if (std::find(after.begin(), after.end(), on_node) == after.end()) after.push_back(std::move(on_node));
     }
   }
   for (const std::vector<std::string>& cycle : BreakCycles(graph)) {
-    const auto pod = std::find_if(out.pods.begin(), out.pods.end(), [&](const SourcePod& p) { return KeyOf(p.pod->metadata()) == cycle[0]; });
-    out.problems.push_back(Problem(pod->file, source.at(cycle[0])->after_line, field,
-                                   fmt::format("Invalid value: cycle {}; these pods start without waiting for one another",
-                                               fmt::join(cycle, " -> ")), now));
+    const auto pod = std::find_if(out.pods.begin(), out.pods.end(),
+                                  [&](const SourcePod& p) { return KeyOf(p.pod->metadata()) == cycle[0]; });
+    out.problems.push_back(
+        Problem(pod->file, source.at(cycle[0])->after_line, field,
+                fmt::format("Invalid value: cycle {}; these pods start without waiting for one another",
+                            fmt::join(cycle, " -> ")),
+                now));
   }
   for (SourcePod& pod : out.pods) pod.after = std::move(graph[KeyOf(pod.pod->metadata())]);
 }

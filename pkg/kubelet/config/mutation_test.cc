@@ -10,8 +10,28 @@ namespace {
 // One random edit: flip, delete, duplicate or replace a piece.
 std::string Mutate(std::string text, std::mt19937& random) {
   const auto below = [&](size_t n) { return std::uniform_int_distribution<size_t>(0, n - 1)(random); };
-  static const std::vector<std::string> kPieces = {"{", "}", "[", "]", ":", "\n", "\t", "&a ", "*a", "---\n", "\"", "!!binary ", "null",
-                                                   "-1", "1e999", "\xff\xfe", std::string(1, '\0'), "? ", "|", ">", "%YAML 9\n", "<<: *a"};
+  static const std::vector<std::string> kPieces = {"{",
+                                                   "}",
+                                                   "[",
+                                                   "]",
+                                                   ":",
+                                                   "\n",
+                                                   "\t",
+                                                   "&a ",
+                                                   "*a",
+                                                   "---\n",
+                                                   "\"",
+                                                   "!!binary ",
+                                                   "null",
+                                                   "-1",
+                                                   "1e999",
+                                                   "\xff\xfe",
+                                                   std::string(1, '\0'),
+                                                   "? ",
+                                                   "|",
+                                                   ">",
+                                                   "%YAML 9\n",
+                                                   "<<: *a"};
   for (size_t edits = 1 + below(8); edits > 0 && !text.empty(); --edits) {
     const size_t at = below(text.size());
     switch (below(4)) {

@@ -47,8 +47,8 @@ class TestDir {
   std::string path_;
 };
 
-inline std::string PodYaml(const std::string& name, const std::string& image = "nginx:1", const std::string& metadata = "",
-                           const std::string& spec = "") {
+inline std::string PodYaml(const std::string& name, const std::string& image = "nginx:1",
+                           const std::string& metadata = "", const std::string& spec = "") {
   return "apiVersion: v1\nkind: Pod\nmetadata:\n  name: " + name + "\n" + metadata +
          "spec:\n  containers:\n  - name: main\n    image: " + image + "\n" + spec;
 }
@@ -89,7 +89,7 @@ using State = std::shared_ptr<const DesiredState>;
 class Sources {
  public:
   explicit Sources(PodConfigOptions options, Clock& clock = Clock::Real()) {
-    if (options.node_name.empty()) options.node_name = "Node1";
+    if (options.node_name.empty()) options.node_name = "node1";
     config_ = PodConfig::Create(std::move(options), clock, [this](State state) {
       const std::lock_guard lock(mutex_);
       history_.push_back(std::move(state));
@@ -117,7 +117,8 @@ class Sources {
   template <typename Predicate>
   State WaitFor(Predicate predicate) {
     std::unique_lock lock(mutex_);
-    const bool came = changed_.wait_for(lock, std::chrono::seconds(30), [&] { return !history_.empty() && predicate(*history_.back()); });
+    const bool came = changed_.wait_for(lock, std::chrono::seconds(30),
+                                        [&] { return !history_.empty() && predicate(*history_.back()); });
     const std::string last = history_.empty() ? "none" : Names(*history_.back()) + "\n" + Problems(*history_.back());
     BOOST_REQUIRE_MESSAGE(came, "the awaited state did not come; last: " << last);
     return history_.back();

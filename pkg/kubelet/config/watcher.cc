@@ -3,8 +3,8 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
-#include <climits>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <deque>
 
@@ -130,7 +130,8 @@ void DirWatcher::Deliver(int wd, uint32_t mask, const std::string& name, const O
     if ((mask & IN_IGNORED) != 0) watches_.erase(watch);
     return on_event(event);
   }
-  if (const auto depends = interest.names.find(name); depends != interest.names.end()) event.manifests = depends->second;
+  if (const auto depends = interest.names.find(name); depends != interest.names.end())
+    event.manifests = depends->second;
   if ((mask & IN_MODIFY) != 0) event.what = What::kWriting;
   if ((mask & IN_CREATE) != 0) event.what = What::kCreated;
   if ((mask & IN_ATTRIB) != 0) event.what = What::kAttributes;

@@ -25,8 +25,8 @@ class DirWatcher {
  public:
   // What one directory is watched for.
   struct Interest {
-    bool contents = false;  // also writes, attributes: files are read from it
-    bool self = false;      // also its own end
+    bool contents = false;                               // also writes, attributes: files are read from it
+    bool self = false;                                   // also its own end
     std::map<std::string, std::set<std::string>> names;  // name in it -> manifests that depend on it
   };
   // kChanged: closed after writing, moved, deleted. kSelf: the directory itself.
