@@ -35,7 +35,7 @@ struct ServerOptions {
   bool enable_server = true;
   std::string address = "0.0.0.0";
   int port = 10250;
-  int read_only_port = 0;     // 0: off
+  int read_only_port = 0;  // 0: off
   std::string healthz_bind_address = "127.0.0.1";
   int healthz_port = 10248;   // 0: off
   std::string tls_cert_file;  // both empty: a self-signed pair is made in cert_dir
@@ -65,9 +65,9 @@ struct ServerOptions {
 // The container runtime and the pod network.
 struct RuntimeOptions {
   std::string container_runtime_endpoint = "unix:///run/containerd/containerd.sock";
-  std::string image_service_endpoint;      // empty: the same as the runtime's
+  std::string image_service_endpoint;  // empty: the same as the runtime's
   Nanos runtime_request_timeout = std::chrono::minutes(2);
-  std::string pod_infra_container_image;   // never collected; empty: what the runtime reports
+  std::string pod_infra_container_image;  // never collected; empty: what the runtime reports
   std::string runtime_cgroups;
   std::string pod_logs_dir = "/var/log/pods";
   // Beside upstream (dockershim's flags, honoured): where the kubelet reads CNI configurations and plugins.
@@ -181,9 +181,11 @@ struct CgroupOptions {
 
 // Thresholds by signal (memory.available, nodefs.available, ...); values are quantities or percentages as written.
 struct EvictionOptions {
-  std::map<std::string, std::string> hard = {
-      {"memory.available", "100Mi"}, {"nodefs.available", "10%"}, {"nodefs.inodesFree", "5%"},
-      {"imagefs.available", "15%"}, {"imagefs.inodesFree", "5%"}};
+  std::map<std::string, std::string> hard = {{"memory.available", "100Mi"},
+                                             {"nodefs.available", "10%"},
+                                             {"nodefs.inodesFree", "5%"},
+                                             {"imagefs.available", "15%"},
+                                             {"imagefs.inodesFree", "5%"}};
   std::map<std::string, std::string> soft;
   std::map<std::string, Nanos> soft_grace_period;
   std::map<std::string, std::string> minimum_reclaim;
