@@ -33,7 +33,7 @@ struct Fixture {
   Fixture() {
     char path[] = "/tmp/knarr-cni-it-XXXXXX";
     dir = ::mkdtemp(path);
-    BOOST_REQUIRE(kubelet::WriteDefaultNetwork(dir + "/conf", "10.88.0.0/24").ok());
+    BOOST_REQUIRE(kubelet::WriteDefaultNetwork(dir + "/conf", "10.88.0.0/24", dir + "/networks").ok());
     StartRelay("boot-1");
   }
   ~Fixture() {
@@ -47,17 +47,6 @@ struct Fixture {
     relay.reset();
     relay = std::make_unique<Relay>(std::vector<std::string>{dir + "/cni.sock", dir + "/conf", dir + "/state", dir + "/networks", boot_id,
                                                              dir + "/bin", "/usr/lib/cni"});
-  }
-  void UseDataDir(const std::string& extra_plugin = "") {
-    // host-local's own default directory belongs to the machine.
-    std::string text = ReadFile(dir + "/conf/10-knarr.conflist").value();
-    const std::string type = "\"type\": \"host-local\",";
-    text.replace(text.find(type), type.size(), type + " \"dataDir\": \"" + dir + "/networks\",");
-    if (!extra_plugin.empty()) {
-      const size_t portmap = text.find("{\n      \"type\": \"portmap\"");
-      text.insert(portmap, extra_plugin + ",\n    ");
-    }
-    BOOST_REQUIRE(WriteFileAtomically(dir + "/conf/10-knarr.conflist", text, 0644).ok());
   }
   std::string Namespace(int n) {
     namespaces.push_back(MakePodNamespace("cni-" + std::to_string(n)));
@@ -111,7 +100,6 @@ const std::string kPorts = R"({"portMappings":[{"hostPort":18080,"containerPort"
 BOOST_AUTO_TEST_SUITE(cni_integration, *boost::unit_test::precondition(CanIsolate()))
 
 BOOST_FIXTURE_TEST_CASE(pods_reach_each_other_the_host_and_out, Fixture) {
-  UseDataDir();
   const std::string one = Namespace(1), two = Namespace(2);
   const std::string ip1 = Add(1, one), ip2 = Add(2, two);
   BOOST_TEST(ip1 != ip2);
@@ -133,7 +121,6 @@ BOOST_FIXTURE_TEST_CASE(pods_reach_each_other_the_host_and_out, Fixture) {
 }
 
 BOOST_FIXTURE_TEST_CASE(a_host_port_reaches_the_pod_from_everywhere, Fixture) {
-  UseDataDir();
   const std::string one = Namespace(1), two = Namespace(2);
   Add(1, one, kPorts);
   Add(2, two);
@@ -150,7 +137,6 @@ BOOST_FIXTURE_TEST_CASE(a_host_port_reaches_the_pod_from_everywhere, Fixture) {
 }
 
 BOOST_FIXTURE_TEST_CASE(check_notices_a_missing_interface, Fixture) {
-  UseDataDir();
   const std::string one = Namespace(1);
   Add(1, one);
   BOOST_TEST(Call("CHECK", 1, one).exit_code == 0);
@@ -165,7 +151,10 @@ void AddStallingPlugin(Fixture& f) {
   BOOST_REQUIRE(MakeDirs(f.dir + "/bin").ok());
   const std::string script = "#!/bin/sh\n[ $CNI_COMMAND = ADD ] || exit 0\necho $$ > " + f.dir + "/stalled\nexec sleep 1000\n";
   BOOST_REQUIRE(WriteFileAtomically(f.dir + "/bin/stall", script, 0755).ok());
-  f.UseDataDir(R"({"type": "stall"})");
+  const std::string file = f.dir + "/conf/10-knarr.conflist";
+  std::string text = ReadFile(file).value();
+  text.insert(text.find("{\n      \"type\": \"portmap\""), "{\"type\": \"stall\"},\n    ");
+  BOOST_REQUIRE(WriteFileAtomically(file, text, 0644).ok());
 }
 
 pid_t WaitForStall(Fixture& f) {
@@ -218,7 +207,6 @@ BOOST_FIXTURE_TEST_CASE(a_kubelet_killed_in_the_middle_of_an_add_leaves_nothing_
 }
 
 BOOST_FIXTURE_TEST_CASE(a_reboot_leaves_nothing_of_the_boot_before, Fixture) {
-  UseDataDir();
   for (int n = 1; n <= 3; ++n) Add(n, Namespace(n), n == 1 ? kPorts : "{}");
   BOOST_TEST(Leases().size() == 3u);
   relay->Kill();
@@ -235,7 +223,6 @@ BOOST_FIXTURE_TEST_CASE(a_reboot_leaves_nothing_of_the_boot_before, Fixture) {
 }
 
 BOOST_FIXTURE_TEST_CASE(wiped_state_and_vanished_namespaces_in_the_same_boot_leave_nothing, Fixture) {
-  UseDataDir();
   for (int n = 1; n <= 3; ++n) Add(n, Namespace(n), n == 1 ? kPorts : "{}");
   relay->Kill();
   // Sandbox 1 lost its namespace (its rules stay), 2 lost its record, 3 lives.
@@ -255,7 +242,6 @@ BOOST_FIXTURE_TEST_CASE(wiped_state_and_vanished_namespaces_in_the_same_boot_lea
 }
 
 BOOST_FIXTURE_TEST_CASE(a_del_without_the_kubelet_is_made_up_for, Fixture) {
-  UseDataDir();
   const std::string one = Namespace(1);
   Add(1, one, kPorts);
   relay->Kill();
@@ -267,7 +253,6 @@ BOOST_FIXTURE_TEST_CASE(a_del_without_the_kubelet_is_made_up_for, Fixture) {
 }
 
 BOOST_FIXTURE_TEST_CASE(plugins_that_vanished_do_not_keep_an_attachment, Fixture) {
-  UseDataDir();
   const std::string one = Namespace(1);
   Add(1, one, kPorts);
   relay->Kill();
@@ -285,7 +270,6 @@ BOOST_FIXTURE_TEST_CASE(plugins_that_vanished_do_not_keep_an_attachment, Fixture
 }
 
 BOOST_FIXTURE_TEST_CASE(thirty_pods_at_once_get_thirty_addresses_and_leave_nothing, Fixture) {
-  UseDataDir();
   std::vector<std::string> ns, ips(30);
   for (int n = 0; n < 30; ++n) ns.push_back(Namespace(100 + n));
   const auto start = std::chrono::steady_clock::now();

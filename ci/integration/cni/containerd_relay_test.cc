@@ -53,11 +53,9 @@ struct Fixture {
   }
   void UseNetwork(const std::string& extra_plugin) {
     RemoveAll(dir + "/conf").ok();
-    BOOST_REQUIRE(kubelet::WriteDefaultNetwork(dir + "/conf", "10.88.0.0/24").ok());
+    BOOST_REQUIRE(kubelet::WriteDefaultNetwork(dir + "/conf", "10.88.0.0/24", dir + "/networks").ok());
     const std::string file = dir + "/conf/10-knarr.conflist";
     std::string text = ReadFile(file).value();
-    const std::string type = "\"type\": \"host-local\",";
-    text.replace(text.find(type), type.size(), type + " \"dataDir\": \"" + dir + "/networks\",");
     if (!extra_plugin.empty()) text.insert(text.find("{\n      \"type\": \"portmap\""), extra_plugin + ",\n    ");
     BOOST_REQUIRE(WriteFileAtomically(file, text, 0644).ok());
   }

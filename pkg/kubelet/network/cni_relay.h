@@ -80,8 +80,9 @@ class CniRelayServer {
 };
 
 // Writes <conf_dir>/10-knarr.conflist (bridge cni0, host-local on cidr, portmap; hairpin, masquerade) when the
-// directory has no network configuration; false if it had one. cidr: "10.88.0.0/16".
-Result<bool> WriteDefaultNetwork(const std::string& conf_dir, const std::string& cidr);
+// directory has no network configuration; false if it had one. cidr: "10.88.0.0/16"; lease_dir: where host-local keeps
+// its leases, empty for its default (/var/lib/cni/networks, shared by all who use that network name on the machine).
+Result<bool> WriteDefaultNetwork(const std::string& conf_dir, const std::string& cidr, const std::string& lease_dir = "");
 
 // Writes <conf_dir>/00-knarr-relay.conflist for containerd: its cni.conf_dir must be conf_dir, and its cni.bin_dir one
 // that holds knarr-cni and loopback. Only rewritten when different.

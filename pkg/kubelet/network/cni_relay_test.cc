@@ -308,6 +308,19 @@ BOOST_AUTO_TEST_CASE(leases_without_an_owner_are_released) {
               std::vector<std::string>{"10.0.0.5", "10.0.0.8", "10.0.0.9", "last_reserved_ip.0", "lock"}));
 }
 
+BOOST_AUTO_TEST_CASE(networks_of_cni_1_1_are_asked_for_status_and_told_what_is_valid) {
+  Conf("1.1.0", R"({"type":"fake"})");
+  del = R"([ $CNI_COMMAND != STATUS ] || { echo '{"code":50,"msg":"no backend"}'; exit 1; })";
+  Plugin("fake", kResult);
+  Start();
+  const NetworkCondition condition = server->Condition(Context());
+  BOOST_TEST(!condition.ready);
+  BOOST_TEST(condition.message == "Network plugin returns error: plugin type=\"fake\" name=\"net\" failed (status): no backend");
+  Call("ADD", "one");
+  BOOST_REQUIRE(server->CollectGarbage(Context(), {}).ok());
+  BOOST_TEST(ReadFile(dir + "/stdin.GC")->find(R"("cni.dev/valid-attachments":[{"containerID":"one","ifname":"eth0"}])") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(unreadable_records_are_removed_at_start) {
   BOOST_REQUIRE(MakeDirs(options.state_dir + "/results").ok());
   Write("state/results/net-x-eth0", "{");
@@ -353,6 +366,11 @@ BOOST_AUTO_TEST_CASE(the_default_network_is_written_once) {
   BOOST_TEST(loaded.problems.empty());
   BOOST_TEST(loaded.network->plugins.size() == 2u);
   BOOST_TEST(loaded.network->plugins[0].ipam_type == "host-local");
+  BOOST_TEST(loaded.network->plugins[0].ipam_data_dir.empty());
+  BOOST_REQUIRE(WriteDefaultNetwork(dir + "/private", "fd00::/64", dir + "/leases").ok());
+  const auto own = cni::LoadNetworkDirectory(dir + "/private");
+  BOOST_TEST(own.network->plugins[0].ipam_data_dir == dir + "/leases");
+  BOOST_TEST(own.network->plugins[0].json.find("\"::/0\"") != std::string::npos);
   for (const char* bad : {"", "10.88.0.0", "10.88.0.0/33", "10.88.0.0/32", "x/16"}) BOOST_TEST(!WriteDefaultNetwork(dir + "/f2", bad).ok());
 }
 

@@ -37,7 +37,7 @@ constexpr std::string_view kDefaultNetwork = R"({{
       "ipMasq": true,
       "hairpinMode": true,
       "ipam": {{
-        "type": "host-local",
+        "type": "host-local",{}
         "ranges": [[{{ "subnet": "{}" }}]],
         "routes": [{{ "dst": "{}" }}]
       }}
@@ -75,12 +75,17 @@ Status CheckPath(const std::string& path) {
 
 }  // namespace
 
-Result<bool> WriteDefaultNetwork(const std::string& conf_dir, const std::string& cidr) {
+Result<bool> WriteDefaultNetwork(const std::string& conf_dir, const std::string& cidr, const std::string& lease_dir) {
   const int family = KNARR_TRY(FamilyOf(cidr));
+  std::string data_dir;
+  if (!lease_dir.empty()) {
+    KNARR_TRY(CheckPath(lease_dir));
+    data_dir = fmt::format("\n        \"dataDir\": \"{}\",", lease_dir);
+  }
   if (!KNARR_TRY(cni::NetworkFiles(conf_dir)).empty()) return false;
   KNARR_TRY(MakeDirs(conf_dir));
   KNARR_TRY(WriteFileAtomically(JoinPath(conf_dir, "10-knarr.conflist"),
-                                fmt::format(kDefaultNetwork, cidr, family == 4 ? "0.0.0.0/0" : "::/0"), 0644));
+                                fmt::format(kDefaultNetwork, data_dir, cidr, family == 4 ? "0.0.0.0/0" : "::/0"), 0644));
   return true;
 }
 
