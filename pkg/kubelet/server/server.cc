@@ -1,6 +1,7 @@
 #include "pkg/kubelet/server/server.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "pkg/kubelet/server/auth.h"
 #include "pkg/kubelet/server/handlers.h"
@@ -111,12 +112,14 @@ struct KubeletServer::Impl {
   std::vector<http::Listen> Listeners() const;
   void Serve(const http::Request& request, http::ResponseWriter& response);
   bool Admit(const http::Request& request, http::ResponseWriter& response);
+  void ServeAdmitted(const std::string& path, http::Request& request, http::ResponseWriter& response);
 
   ServerState state;
   Authorizer& authorizer;
   metrics::Family<metrics::Counter>& requests;
   metrics::Family<metrics::Gauge>& inflight;
   metrics::Family<metrics::Histogram>& duration;
+  std::atomic<size_t> long_requests{0};
   http::Router router;         // everything
   http::Router public_router;  // what the healthz listener serves
   std::unique_ptr<http::Server> server;  // last: it stops first
@@ -159,9 +162,22 @@ void KubeletServer::Impl::Serve(const http::Request& request, http::ResponseWrit
   metrics::Gauge& now = inflight.With(labels);
   now.Add(1);
   const MonoTime begin = state.clock.Monotonic();
-  if (Admit(request, response)) router.Serve(routed, response);
+  if (Admit(request, response)) ServeAdmitted(path, routed, response);
   duration.With(labels).Observe(std::chrono::duration<double>(state.clock.Monotonic() - begin).count());
   now.Add(-1);
+}
+
+// Requests that hold a thread for as long as the client likes are bounded, so that the short ones always find one.
+void KubeletServer::Impl::ServeAdmitted(const std::string& path, http::Request& request, http::ResponseWriter& response) {
+  const bool is_long = path == "exec" || path == "attach" || path == "portForward" || path == "run" || (path == "containerLogs" && request.HasQuery("follow"));
+  if (!is_long) return router.Serve(request, response);
+  if (++long_requests > state.options.max_long_requests) {
+    response.headers().Set("Retry-After", "1");
+    response.Error(429, "too many requests that stream, please try again later");
+  } else {
+    router.Serve(request, response);
+  }
+  --long_requests;
 }
 
 // Authentication and authorisation, before anything else is known about the path.

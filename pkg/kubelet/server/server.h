@@ -76,10 +76,14 @@ class KubeletServer {
     std::string system_log_dir = "/var/log";
     std::string pod_log_dir = "/var/log/pods";
     Duration streaming_idle_timeout = std::chrono::hours(4);
+    // Followed logs, exec, attach, port forwards and /run at the same time; more are answered 429. The pool must have
+    // some threads beyond these, for everything else.
+    size_t max_long_requests = 32;
     metrics::Registry* registry = nullptr;  // null: metrics::Registry::Default()
     http::Limits limits;
   };
-  // All arguments outlive the server. Long requests (logs -f, exec) hold a thread of the pool each.
+  // All arguments outlive the server. Long requests (logs -f, exec) hold a thread of the
+  // pool each.
   static Result<std::unique_ptr<KubeletServer>> Start(Options options, KubeletView& view, Authorizer& authorizer, ElasticPool& pool,
                                                       Clock& clock = Clock::Real(), Logger logger = {});
   ~KubeletServer();

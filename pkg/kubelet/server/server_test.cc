@@ -368,6 +368,19 @@ BOOST_AUTO_TEST_CASE(a_followed_log_arrives_as_it_is_written_and_ends_with_its_r
   BOOST_TEST(ReadUntil(*stream, "0\r\n\r\n").ends_with("0\r\n\r\n"));
 }
 
+BOOST_AUTO_TEST_CASE(streams_are_bounded_so_that_short_requests_always_find_a_thread) {
+  Put("pods/p/c/0.log", "2020-01-01T00:00:00Z stdout F first\n");
+  view.running = true;
+  options.max_long_requests = 1;
+  Start();
+  const net::StreamPtr stream = Raw("GET /containerLogs/default/web/c?follow=true HTTP/1.1\r\nHost: x\r\n\r\n");
+  ReadUntil(*stream, "first\n");
+  BOOST_TEST(Local("/containerLogs/default/web/c?follow=true").status == 429);
+  BOOST_TEST(Local("/containerLogs/default/web/c").status == 200);
+  view.running = false;
+  ReadUntil(*stream, "0\r\n\r\n");
+}
+
 BOOST_AUTO_TEST_CASE(system_logs_stay_beneath_their_directory) {
   Put("log/a.log", "hello\n");
   Put("log/sub/b.log", "b\n");

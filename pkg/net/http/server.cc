@@ -62,7 +62,7 @@ struct Server::Impl {
   void OnEvent(uint64_t key, uint32_t events);
   void AcceptAll(size_t listener);
   void Add(size_t listener, UniqueFd fd);
-  bool MakeRoom();
+  bool MakeRoom(const Listen& listen);
   void Advance(Connection& c);
   bool Handshake(Connection& c);
   bool ReadMore(Connection& c);
@@ -173,22 +173,28 @@ void Server::Impl::AcceptAll(size_t listener) {
   }
 }
 
-// True when there is room for one more; the connection that was idle longest gives way.
-bool Server::Impl::MakeRoom() {
-  if (connections.size() < options.limits.connections) return true;
-  Connection* oldest = nullptr;
+// True when the listener has room for one more. The connection that was idle longest gives way, else the one that has
+// been sending its first request (or shaking hands) longest; never one that is being served.
+bool Server::Impl::MakeRoom(const Listen& listen) {
+  size_t count = 0;
+  Connection *idle_longest = nullptr, *slowest = nullptr;
   for (const auto& [id, c] : connections) {
-    if (c->state != State::kReadHead || !c->buffer.empty() || c->fresh) continue;
+    if (c->listen != &listen) continue;
+    ++count;
+    if (c->state == State::kHandling) continue;
+    Connection*& oldest = c->state == State::kReadHead && c->buffer.empty() && !c->fresh ? idle_longest : slowest;
     if (oldest == nullptr || c->deadline < oldest->deadline) oldest = c.get();
   }
-  if (oldest == nullptr) return false;
-  Close(*oldest);
+  if (count < options.limits.connections) return true;
+  Connection* const victim = idle_longest != nullptr ? idle_longest : slowest;
+  if (victim == nullptr) return false;
+  Close(*victim);
   return true;
 }
 
 void Server::Impl::Add(size_t listener, UniqueFd fd) {
-  if (!MakeRoom()) return;
   const Listen& listen = options.listen[listener];
+  if (!MakeRoom(listen)) return;
   auto c = std::make_unique<Connection>();
   c->id = next_id++;
   c->listen = &listen;

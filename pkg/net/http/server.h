@@ -115,7 +115,7 @@ struct Limits {
   size_t header = 64 << 10;  // request line and fields
   size_t header_fields = 200;
   size_t body = 1 << 20;
-  size_t connections = 512;
+  size_t connections = 512;  // of each listener, so that a flood on one leaves the others alone
   Duration handshake = std::chrono::seconds(10);
   Duration read_header = std::chrono::seconds(10);  // from its first byte
   Duration read_body = std::chrono::seconds(60);

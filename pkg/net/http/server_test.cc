@@ -193,6 +193,19 @@ BOOST_AUTO_TEST_CASE(idle_connections_give_way_and_busy_ones_do_not) {
   BOOST_TEST(ReadUntil(*busy, "done").ends_with("done"));
 }
 
+BOOST_AUTO_TEST_CASE(a_flood_of_silent_connections_keeps_nobody_out) {
+  limits.connections = 4;
+  Start({{.name = "main", .host = "127.0.0.1"}, {.name = "other", .host = "127.0.0.1"}});
+  std::vector<net::StreamPtr> silent;
+  for (int i = 0; i < 20; ++i) silent.push_back(Dial());
+  const std::string answer = Raw("GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  BOOST_TEST(answer.ends_with("GET /a"), answer);
+  BOOST_TEST(server->Connections() <= 4u);
+  const net::StreamPtr other = std::move(*net::DialTcp(TenSeconds(), "127.0.0.1", server->Port("other")));
+  BOOST_TEST(other->Write(TenSeconds(), "GET /b HTTP/1.1\r\nHost: x\r\n\r\n").ok());
+  BOOST_TEST(ReadUntil(*other, "GET /b").ends_with("GET /b"));
+}
+
 BOOST_AUTO_TEST_CASE(long_and_flushed_bodies_are_chunked_and_http_1_0_ends_with_the_connection) {
   const std::string big(100'000, 'b');
   handler = [&](const Request&, ResponseWriter& w) {
