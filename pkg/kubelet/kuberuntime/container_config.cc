@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -57,6 +58,22 @@ void SetResources(const ContainerResources& from, cri_v1::LinuxContainerResource
   for (const auto& [key, value] : from.unified) (*to->mutable_unified())[key] = value;
 }
 
+void RemoveOldFiles(const std::string& directory) {
+  constexpr size_t kKeep = 8;
+  const auto names = ListDir(directory);
+  if (!names.ok() || names->size() <= kKeep) return;
+  std::vector<std::pair<int64_t, std::string>> by_age;
+  for (const std::string& name : *names) {
+    std::string path = JoinPath(directory, name);
+    struct stat info {};
+    if (lstat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode)) {
+      by_age.emplace_back(info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec, std::move(path));
+    }
+  }
+  std::sort(by_age.begin(), by_age.end());
+  for (size_t i = 0; i + kKeep < by_age.size(); ++i) (void)unlink(by_age[i].second.c_str());
+}
+
 }  // namespace
 
 Result<cri_v1::ContainerConfig> MakeContainerConfig(const ContainerConfigInput& in) {
@@ -90,6 +107,7 @@ Result<cri_v1::ContainerConfig> MakeContainerConfig(const ContainerConfigInput& 
 Result<std::string> MakeTerminationLog(const std::string& root_dir, const std::string& pod_uid, const std::string& container) {
   const std::string directory = JoinPath(root_dir, fmt::format("pods/{}/containers/{}", pod_uid, container));
   KNARR_TRY(MakeDirs(directory, 0750));
+  RemoveOldFiles(directory);
   std::random_device random;
   const std::string path = JoinPath(directory, fmt::format("{:08x}", random()));
   const UniqueFd fd = KNARR_TRY(OpenFile(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666));

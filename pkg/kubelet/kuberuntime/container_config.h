@@ -32,7 +32,8 @@ struct ContainerConfigInput {
 // Fails where runAsNonRoot is violated and for incomplete seccomp profiles.
 Result<cri_v1::ContainerConfig> MakeContainerConfig(const ContainerConfigInput& in);
 
-// An empty file that any user may write, below <root>/pods/<uid>/containers/<name>; returns its path.
+// An empty file that any user may write, below <root>/pods/<uid>/containers/<name>; returns its path. The files of
+// earlier runs go, but for the last few: a crash loop must not fill the directory.
 Result<std::string> MakeTerminationLog(const std::string& root_dir, const std::string& pod_uid, const std::string& container);
 
 }  // namespace knarr::kubelet

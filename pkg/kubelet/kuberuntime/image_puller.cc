@@ -117,6 +117,8 @@ PullOutcome ImagePuller::Pull(const Context& ctx, const core::Pod& pod, const co
   const MonoTime asked = clock_.Monotonic();
   MonoTime began = asked;
   const auto fail = [&](const Status& error) -> PullOutcome {
+    // Called off (the pod changed or goes): nobody's fault, nothing to wait for.
+    if (ctx.Cancelled()) return {std::nullopt, {kErrImagePull, std::string(error.message())}, std::nullopt};
     events_.Record(ref, EventType::kWarning, "Failed", fmt::format("Failed to pull image \"{}\": {}", shown, cri::RpcErrorText(error)));
     backoff_.Next(key, clock_.Now());
     WaitingReason why = Evaluate(shown, error);

@@ -28,16 +28,17 @@ int64_t GraceOf(const core::Pod& pod, const core::Container& container, KillReas
 
 Status RuntimeManagerImpl::KillPod(const Context& ctx, const core::Pod* pod, const RuntimePodStatus& status, const KillOptions& options) {
   bool changed = false;
-  return KillRunning(ctx, pod, status, options, &changed);
+  return KillRunning(ctx, pod, status, options, true, &changed);
 }
 
 Status RuntimeManagerImpl::KillRunning(const Context& ctx, const core::Pod* pod, const RuntimePodStatus& status,
-                                       const KillOptions& options, bool* changed) {
+                                       const KillOptions& options, bool must_stop_dead, bool* changed) {
   std::vector<KillTarget> targets;
   std::vector<std::string> names;
   for (const ContainerStatus& c : status.containers) {
     if (c.state != ContainerState::kRunning && c.state != ContainerState::kUnknown) continue;
-    targets.push_back({c.id, c.name, options.reason, KillReason::kNone, options.grace_period_seconds});
+    std::string message = options.reason.empty() ? std::string() : fmt::format("{} {}", options.reason, c.name);
+    targets.push_back({c.id, c.name, std::move(message), KillReason::kNone, options.grace_period_seconds});
     names.push_back(c.name);
   }
   std::optional<TerminationOrder> order;
@@ -56,8 +57,13 @@ Status RuntimeManagerImpl::KillRunning(const Context& ctx, const core::Pod* pod,
       std::lock_guard lock(mutex_);
       if (!sandbox.ready && stopped_sandboxes_.contains(sandbox.id)) continue;
     }
-    KNARR_TRY_CTX(deps_.cri.StopPodSandbox(ctx, sandbox.id), "stop sandbox {}", sandbox.id);
+    const Status error = deps_.cri.StopPodSandbox(ctx, sandbox.id);
+    if (!error.ok() && (sandbox.ready || must_stop_dead)) return error.WithContext(fmt::format("stop sandbox {}", sandbox.id));
     *changed = true;
+    if (!error.ok()) {
+      deps_.log.Error(error, "Failed to stop a dead sandbox, going on without", {{"sandboxID", sandbox.id}});
+      continue;
+    }
     std::lock_guard lock(mutex_);
     stopped_sandboxes_.insert(sandbox.id);
     sandboxes_.erase(sandbox.id);

@@ -130,7 +130,7 @@ class RuntimeManager {
 
   struct KillOptions {
     std::optional<int64_t> grace_period_seconds;  // overrides the spec's; 0 kills at once
-    std::string reason;                           // for the Killing event: "Stopping container web"
+    std::string reason;  // of the Killing event, the container's name is added; empty: "Stopping container"
   };
   // preStop hooks, SIGTERM, grace, SIGKILL; all containers in parallel, sidecars last and in reverse; then stops the
   // sandboxes. `pod` may be null for a pod known only to the runtime (grace from the container annotations).

@@ -84,11 +84,16 @@ uint64_t HashContainer(const core::Container& container) {
   AppendJsonString(json, container.name());
   json += '}';
   // Upstream hashes a Go dump of the JSON's bytes.
-  std::string dump = "([]uint8)[";
-  for (const char c : json) dump += fmt::format("{}{}", dump.back() == '[' ? "" : " ", static_cast<unsigned char>(c));
-  dump += ']';
   uint32_t hash = 2166136261U;
-  for (const char c : dump) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  const auto add = [&hash](std::string_view text) {
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  };
+  add("([]uint8)[");
+  for (size_t i = 0; i < json.size(); ++i) {
+    if (i > 0) add(" ");
+    add(std::to_string(static_cast<unsigned char>(json[i])));
+  }
+  add("]");
   return hash;
 }
 

@@ -218,6 +218,26 @@ BOOST_AUTO_TEST_CASE(a_dead_sandbox_is_replaced_with_everything_in_it) {
   BOOST_TEST(HasEvent("SandboxChanged: Pod sandbox changed, it will be killed and re-created."));
 }
 
+BOOST_AUTO_TEST_CASE(a_dead_sandbox_whose_network_cannot_be_taken_down_holds_nothing_up) {
+  const core::Pod pod = WebPod();
+  Sync(pod);
+  runtime.Reboot();
+  runtime.SetHook("StopPodSandbox", [](const Context&, const cri::Call&) { return Error(Code::kUnknown, "cni del failed"); });
+  BOOST_TEST(Sync(pod).error.ok());
+  BOOST_TEST(runtime.FindContainer("web")->state() == ::runtime::v1::CONTAINER_RUNNING);
+  BOOST_TEST(!manager->KillPod(ctx, &pod, Status(pod), {}).ok());  // but the end of a pod waits for it
+}
+
+BOOST_AUTO_TEST_CASE(a_crash_loop_does_not_fill_the_disk_with_message_files) {
+  const core::Pod pod = WebPod();
+  for (int i = 0; i < 20; ++i) {
+    Sync(pod);
+    runtime.ExitContainer(IdOf("web"), 1);
+    clock.Advance(6min);
+  }
+  BOOST_TEST(ListDir(options.root_dir + "/pods/uid-1/containers/web")->size() <= 9u);
+}
+
 BOOST_AUTO_TEST_CASE(a_reboot_starts_the_pod_again_from_its_init_containers) {
   const core::Pod pod = MakePod(kInitPod);
   while (!runtime.FindContainer("web")) {
@@ -343,9 +363,20 @@ BOOST_AUTO_TEST_CASE(a_pod_without_spec_is_stopped_as_its_annotations_say) {
 BOOST_AUTO_TEST_CASE(a_grace_period_of_zero_kills_at_once) {
   const core::Pod pod = WebPod();
   Sync(pod);
-  BOOST_TEST(manager->KillPod(ctx, &pod, Status(pod), {.grace_period_seconds = 0, .reason = "Preempted"}).ok());
+  BOOST_TEST(manager->KillPod(ctx, &pod, Status(pod), {.grace_period_seconds = 0, .reason = "Preempting container"}).ok());
   BOOST_TEST(runtime.CallsOf("StopContainer").at(0).grace.count() == 0);
-  BOOST_TEST(HasEvent("Killing: Preempted"));
+  BOOST_TEST(HasEvent("Killing: Preempting container web"));
+}
+
+BOOST_AUTO_TEST_CASE(a_start_that_is_called_off_is_no_failure) {
+  std::stop_source stop;
+  runtime.SetHook("CreateContainer", [&](const Context&, const cri::Call&) {
+    stop.request_stop();
+    return Error(Code::kCancelled, "context canceled");
+  });
+  const core::Pod pod = WebPod();
+  BOOST_TEST(!manager->SyncPod(ctx.WithStop(stop.get_token()), pod, Status(pod)).error.ok());
+  BOOST_TEST(!HasEvent("Failed"));
 }
 
 BOOST_AUTO_TEST_CASE(forbidden_sysctls_never_reach_the_runtime) {

@@ -66,7 +66,8 @@ SyncResult RuntimeManagerImpl::SyncPod(const Context& ctx, const core::Pod& pod,
 bool RuntimeManagerImpl::KillUnwanted(const Context& ctx, const core::Pod& pod, const RuntimePodStatus& status,
                                       const PodActions& actions, SyncResult* result) {
   if (actions.kill_pod) {
-    const Status error = KillRunning(ctx, &pod, status, {}, &result->changed);
+    // A network that cannot be taken down after a crash must not keep the pod from starting again.
+    const Status error = KillRunning(ctx, &pod, status, {}, !actions.create_sandbox, &result->changed);
     if (!error.ok()) {
       Fail(SyncError("KillPodSandbox", FormatPod(pod), "KillPodSandboxError", error.message()), result);
       return false;
@@ -88,8 +89,10 @@ bool RuntimeManagerImpl::KillUnwanted(const Context& ctx, const core::Pod& pod, 
 bool RuntimeManagerImpl::PrepareSandbox(const Context& ctx, const core::Pod& pod, const RuntimePodStatus& status,
                                         const PodActions& actions, Sandbox* sandbox, SyncResult* result) {
   const auto fail = [&](const Status& error) {
-    deps_.events.Record(PodRef(pod), EventType::kWarning, "FailedCreatePodSandBox",
-                        fmt::format("Failed to create pod sandbox: {}", error.message()));
+    if (!ctx.Cancelled()) {
+      deps_.events.Record(PodRef(pod), EventType::kWarning, "FailedCreatePodSandBox",
+                          fmt::format("Failed to create pod sandbox: {}", error.message()));
+    }
     Fail(SyncError("CreatePodSandbox", FormatPod(pod), "CreatePodSandboxError", error.message()), result);
     return false;
   };

@@ -93,8 +93,9 @@ class RuntimeManagerImpl : public RuntimeManager {
   // pod null: grace and hooks come from the container's annotations. order may be null.
   Status KillContainer(const Context& ctx, const core::Pod* pod, const KillTarget& target, const std::vector<std::string>& pod_ips,
                        TerminationOrder* order);
+  // must_stop_dead false: a sandbox that is dead already and cannot be stopped is left to the garbage collector.
   Status KillRunning(const Context& ctx, const core::Pod* pod, const RuntimePodStatus& status, const KillOptions& options,
-                     bool* changed);
+                     bool must_stop_dead, bool* changed);
   struct Restored {
     core::Pod pod;
     core::Container container;

@@ -28,12 +28,13 @@ RuntimeManagerImpl::StartOutcome RuntimeManagerImpl::StartContainer(const Contex
                                                                     const RuntimePodStatus& status, const Sandbox& sandbox) {
   if (auto backoff = CheckBackoff(pod, container, status)) return *std::move(backoff);
   const auto fail = [&](const char* reason, std::string message) -> StartOutcome {
-    ContainerEvent(pod, container, EventType::kWarning, "Failed", "Error: " + message);
+    // A start that was called off is no failure.
+    if (!ctx.Cancelled()) ContainerEvent(pod, container, EventType::kWarning, "Failed", "Error: " + message);
     return {{reason, std::move(message)}, std::nullopt};
   };
   PullOutcome pulled = puller_.Ensure(ctx, pod, container, &sandbox.config);
   if (!pulled.image) {
-    ContainerEvent(pod, container, EventType::kWarning, "Failed", "Error: " + pulled.why.reason);
+    if (!ctx.Cancelled()) ContainerEvent(pod, container, EventType::kWarning, "Failed", "Error: " + pulled.why.reason);
     return {std::move(pulled.why), pulled.retry_after};
   }
   auto config = ConfigFor(ctx, pod, container, NextAttempt(pod, container, status), *pulled.image, sandbox);
