@@ -64,7 +64,7 @@ struct PodConfigOptions {
   std::string node_name;
   Duration file_check_frequency = std::chrono::seconds(20);
   Duration http_check_frequency = std::chrono::seconds(20);
-  Duration debounce = std::chrono::milliseconds(50);
+  Duration debounce = std::chrono::milliseconds(50);  // a fifth of it for a single change after quiet
   Duration missing_path_grace = std::chrono::minutes(5);
   size_t max_manifest_bytes = 1 << 20;
   // Where to remember what was last good in each manifest, so that a restart beside a broken or missing file stops

@@ -21,6 +21,8 @@ constexpr size_t kMaxTotalBytes = 64 << 20;
 constexpr size_t kMaxWatchedDirs = 1000;
 // A stream of changes is looked at after this many debounce periods at the latest.
 constexpr int kMaxDebounces = 10;
+// The first change after a time of quiet waits for this part of it.
+constexpr int kQuickPart = 5;
 // A file that appeared without anybody writing to it (a hard link, a rename we did not see) is looked at after this.
 constexpr Duration kQuiet = std::chrono::seconds(1);
 // A writer that neither writes nor closes for so long is taken for one that never will.
@@ -128,8 +130,14 @@ void FileSource::Touch(const std::string& path, DirWatcher::What what) {
     pending.due = now + (what == What::kWriting ? kWriterPatience : kQuiet);
     return;
   }
-  if (!pending.first) pending.first = now;
-  pending.due = std::min(now + options_.debounce, *pending.first + kMaxDebounces * options_.debounce);
+  // A file that was closed once is as good as it gets; one that is gone may be about to come back (editors, rm && cp),
+  // and one that changes again will go on changing.
+  const bool single = !pending.first.has_value();
+  if (single) pending.first = now;
+  struct stat st {};
+  const bool there = ::lstat(path.c_str(), &st) == 0;
+  const Duration wait = single && there ? options_.debounce / kQuickPart : options_.debounce;
+  pending.due = std::min(now + wait, *pending.first + kMaxDebounces * options_.debounce);
 }
 
 void FileSource::HandleMounts() {

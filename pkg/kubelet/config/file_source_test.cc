@@ -35,18 +35,29 @@ struct Fixture {
 
 BOOST_AUTO_TEST_SUITE(kubelet_config_file_source)
 
-BOOST_FIXTURE_TEST_CASE(a_closed_file_is_read_after_the_debounce, Fixture) {
+BOOST_FIXTURE_TEST_CASE(a_closed_file_is_read_soon, Fixture) {
+  dir.Write("web.yaml", PodYaml("web"));
+  BOOST_TEST(Pods(milliseconds(9)) == 0U);
+  BOOST_TEST(Pods(milliseconds(1)) == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_file_that_changes_again_or_is_removed_waits_for_the_debounce, Fixture) {
+  dir.Write("web.yaml", PodYaml("web"));
+  BOOST_TEST(Pods(milliseconds(5)) == 0U);
   dir.Write("web.yaml", PodYaml("web"));
   BOOST_TEST(Pods(milliseconds(49)) == 0U);
   BOOST_TEST(Pods(milliseconds(1)) == 1U);
+  dir.Remove("web.yaml");
+  BOOST_TEST(Pods(milliseconds(49)) == 1U);
+  BOOST_TEST(Pods(milliseconds(1)) == 0U);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_storm_of_changes_is_read_after_ten_debounces_at_the_latest, Fixture) {
   int changes = 0;
   do {
     dir.Write("web.yaml", PodYaml("web", fmt::format("nginx:{}", ++changes)));
-  } while (Pods(milliseconds(40)) == 0 && changes < 100);
-  BOOST_TEST(changes == 13);  // 13 * 40 ms > 500 ms
+  } while (Pods(milliseconds(8)) == 0 && changes < 100);
+  BOOST_TEST(changes == 63);  // 63 * 8 ms > 500 ms
 }
 
 BOOST_FIXTURE_TEST_CASE(the_directory_is_looked_at_from_time_to_time, Fixture) {
