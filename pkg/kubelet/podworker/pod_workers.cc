@@ -310,6 +310,7 @@ Status PodWorkers::RefreshRuntimeStatus(const WorkerPtr& worker, const Context& 
     worker->relist = false;  // news that arrive from here on mean another pass
   }
   Result<RuntimePodStatus> status = deps_.runtime.GetPodStatus(ctx, worker->uid, worker->name, worker->ns);
+  if (status.ok()) deps_.on_runtime_status(*status);
   std::lock_guard lock(mutex_);
   if (!status.ok()) {
     worker->relist = true;
@@ -438,7 +439,7 @@ void PodWorkers::Finish(const WorkerPtr& worker, const RuntimePodStatus& runtime
   const Status refreshed = RefreshRuntimeStatus(worker, ctx);
   core::PodStatus final_status = worker->status;
   if (refreshed.ok() && !IsTerminal(final_status)) {
-    final_status = deps_.generate_status({*pod, worker->runtime, {}, worker->status});
+    final_status = deps_.generate_status({*pod, worker->runtime, {}, worker->status, /*terminal=*/true});
   }
   if (worker->killed_for_deadline) {
     final_status.set_phase("Failed");

@@ -48,6 +48,7 @@ struct StatusInput {
   const RuntimePodStatus& runtime;
   const std::map<std::string, WaitingReason>& waiting;
   const core::PodStatus& old_status;
+  bool terminal = false;  // nothing of the pod will be started again
 };
 
 struct PodWorkerDependencies {
@@ -58,6 +59,8 @@ struct PodWorkerDependencies {
   EventRecorder& events;
   Clock& clock;
   std::function<core::PodStatus(const StatusInput&)> generate_status;
+  // What was just read from the runtime.
+  std::function<void(const RuntimePodStatus&)> on_runtime_status;
   // A pod is gone: remove its directory, hosts file and the like.
   std::function<void(const std::string& pod_uid)> on_gone;
   // What is left of dead containers may be collected now (called often; the callee coalesces).

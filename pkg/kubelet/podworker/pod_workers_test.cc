@@ -139,6 +139,7 @@ struct Node {
               condition->set_status(runs && !never_ready ? "True" : "False");
               return status;
             },
+        .on_runtime_status = [](const RuntimePodStatus&) {},
         .on_gone = [this](const std::string& uid) { gone.push_back(uid); },
         .request_gc = [] {},
         .host_ips = {},

@@ -1,0 +1,373 @@
+#include "pkg/kubelet/kubelet.h"
+
+#include <atomic>
+#include <optional>
+
+#include "pkg/base/file.h"
+#include "pkg/base/metrics/metrics.h"
+#include "pkg/base/pool.h"
+#include "pkg/cri/client.h"
+#include "pkg/cri/runtime.h"
+#include "pkg/kubelet/boot.h"
+#include "pkg/kubelet/cm/cm.h"
+#include "pkg/kubelet/config/config.h"
+#include "pkg/kubelet/events/events.h"
+#include "pkg/kubelet/housekeeping.h"
+#include "pkg/kubelet/kuberuntime/kuberuntime.h"
+#include "pkg/kubelet/local_view.h"
+#include "pkg/kubelet/network/cni_relay.h"
+#include "pkg/kubelet/network/dns.h"
+#include "pkg/kubelet/nodeinfo/nodeinfo.h"
+#include "pkg/kubelet/pleg/pleg.h"
+#include "pkg/kubelet/pod_environment.h"
+#include "pkg/kubelet/podworker/pod_workers.h"
+#include "pkg/kubelet/probing.h"
+#include "pkg/kubelet/server/server.h"
+#include "pkg/kubelet/volume/volume.h"
+#include "pkg/net/tls/tls.h"
+
+namespace knarr::kubelet {
+namespace {
+
+constexpr size_t kPodThreads = 128;
+constexpr size_t kServerThreads = 64;
+constexpr size_t kProbeThreads = 16;
+constexpr size_t kCniThreads = 32;
+constexpr Duration kRuntimeRetry = std::chrono::milliseconds(250);
+
+// ConfigMaps and Secrets of the manifests, through an object that exists before the sources do.
+class ManifestObjects : public ObjectGetter {
+ public:
+  void Set(const ObjectGetter* source) { source_ = source; }
+  Result<std::shared_ptr<const core::ConfigMap>> GetConfigMap(const std::string& ns, const std::string& name) const override {
+    const ObjectGetter* source = source_;
+    if (!source) return Error(Code::kNotFound, "configmap \"{}\" not found", name);
+    return source->GetConfigMap(ns, name);
+  }
+  Result<std::shared_ptr<const core::Secret>> GetSecret(const std::string& ns, const std::string& name) const override {
+    const ObjectGetter* source = source_;
+    if (!source) return Error(Code::kNotFound, "secret \"{}\" not found", name);
+    return source->GetSecret(ns, name);
+  }
+
+ private:
+  std::atomic<const ObjectGetter*> source_ = nullptr;
+};
+
+}  // namespace
+
+// In order of construction; destroyed in reverse, so whatever calls another part is gone before that part is.
+struct Kubelet::Parts {
+  Parts(KubeletOptions o, Clock& c) : options(std::move(o)), clock(c) {}
+
+  Status Start(const Context& ctx);
+  Status MakeDirectories() const;
+  Status StartNetwork(const Context& ctx);
+  Status StartPodMachinery();
+  Status StartServer();
+  Status WaitForRuntime(const Context& ctx);
+  Status RecoverFromLastRun(const Context& ctx);
+  Status StartSources();
+  void Relist();
+  std::string PauseImage(const Context& ctx) const;
+
+  const KubeletOptions options;
+  Clock& clock;
+  Logger log;
+  std::stop_source stop;
+  NodeInfo node;
+  std::unique_ptr<cri::CriRuntime> cri;
+  std::unique_ptr<EventStore> events;
+  ManifestObjects objects;
+  std::optional<ElasticPool> cni_pool, probe_pool, server_pool;
+  std::unique_ptr<CniRelayServer> cni;
+  std::unique_ptr<CgroupManager> cgroups;
+  std::unique_ptr<VolumeManager> volumes;
+  std::unique_ptr<DnsConfigurer> dns;
+  std::unique_ptr<PodEnvironment> environment;
+  std::unique_ptr<Probing> probing;
+  std::unique_ptr<RuntimeManager> runtime;
+  std::unique_ptr<Housekeeping> housekeeping;
+  std::unique_ptr<PodWorkers> workers;
+  std::unique_ptr<Pleg> pleg;
+  std::unique_ptr<PodConfig> sources;
+  std::unique_ptr<LocalView> view;
+  std::unique_ptr<Authorizer> authorizer;
+  std::unique_ptr<KubeletServer> server;
+};
+
+Kubelet::Kubelet(KubeletOptions options, Clock& clock) : parts_(std::make_unique<Parts>(std::move(options), clock)) {}
+
+Kubelet::~Kubelet() = default;
+
+Status Kubelet::Run(const Context& ctx) {
+  Parts& parts = *parts_;
+  parts.log = ctx.log();
+  Status status = parts.Start(ctx);
+  if (status.ok()) {
+    parts.log.Info("Kubelet is running", {{"node", parts.options.node.node_name}, {"staticPodPath", parts.options.sources.static_pod_path}});
+    while (!ctx.Done()) (void)ctx.Sleep(std::chrono::hours(24));
+    parts.log.Info("Stopping; pods keep running");
+  }
+  parts.stop.request_stop();
+  // What feeds the workers goes first, then the workers, then what they use.
+  parts.server.reset();
+  if (parts.sources) parts.sources->Stop();
+  parts.pleg.reset();
+  if (parts.housekeeping) parts.housekeeping->Stop();
+  if (parts.workers) parts.workers->Stop();
+  parts.objects.Set(nullptr);
+  // A start that was interrupted is an orderly stop.
+  return ctx.Cancelled() ? Status() : status;
+}
+
+Status Kubelet::Parts::Start(const Context& ctx) {
+  for (const std::string& warning : options.warnings) log.Warning("Option", {{"warning", warning}});
+  KNARR_TRY(MakeDirectories());
+  node = KNARR_TRY_CTX(ReadNodeInfo(options.node.node_ips), "read the facts of this node");
+  events = std::make_unique<EventStore>(clock, log);
+  cri = KNARR_TRY_CTX(cri::Connect({.endpoint = options.runtime.container_runtime_endpoint,
+                                    .image_endpoint = options.runtime.image_service_endpoint,
+                                    .request_timeout = options.runtime.runtime_request_timeout}),
+                      "container runtime endpoint {}", options.runtime.container_runtime_endpoint);
+  KNARR_TRY(StartNetwork(ctx));
+  KNARR_TRY(StartPodMachinery());
+  KNARR_TRY(StartServer());
+  KNARR_TRY(WaitForRuntime(ctx));
+  KNARR_TRY(RecoverFromLastRun(ctx));
+  KNARR_TRY(StartSources());
+  housekeeping->Start();
+  return {};
+}
+
+Status Kubelet::Parts::MakeDirectories() const {
+  KNARR_TRY(MakeDirs(options.root_dir, 0750));
+  KNARR_TRY(MakeDirs(options.root_dir + "/pods", 0750));
+  KNARR_TRY(MakeDirs(options.runtime.pod_logs_dir, 0755));
+  return {};
+}
+
+Status Kubelet::Parts::StartNetwork(const Context& ctx) {
+  dns = std::make_unique<DnsConfigurer>(
+      DnsOptions{.cluster_dns = options.pods.cluster_dns,
+                 .cluster_domain = options.pods.cluster_domain,
+                 .resolv_conf = options.pods.resolv_conf,
+                 .node_ips = node.ips,
+                 .node = {.kind = "Node", .ns = "", .name = options.node.node_name, .uid = options.node.node_name, .field_path = ""}},
+      *events);
+  dns->CheckLimitsForResolvConf();
+  environment = std::make_unique<PodEnvironment>(options.root_dir, options.pods.cluster_domain, *dns);
+  if (options.runtime.cni_relay_socket.empty()) return {};
+  if (options.node.standalone() && !options.runtime.pod_cidr.empty()) {
+    if (KNARR_TRY_CTX(WriteDefaultNetwork(options.runtime.cni_conf_dir, options.runtime.pod_cidr), "write the default pod network")) {
+      log.Info("Wrote the default pod network", {{"directory", options.runtime.cni_conf_dir}, {"podCIDR", options.runtime.pod_cidr}});
+    }
+  }
+  cni_pool.emplace("cni", kCniThreads);
+  cni = KNARR_TRY_CTX(CniRelayServer::Start(ctx,
+                                            {.socket_path = options.runtime.cni_relay_socket,
+                                             .conf_dir = options.runtime.cni_conf_dir,
+                                             .bin_dirs = options.runtime.cni_bin_dirs,
+                                             .state_dir = options.runtime.cni_state_dir},
+                                            *cni_pool),
+                      "start the CNI relay on {}", options.runtime.cni_relay_socket);
+  return {};
+}
+
+Status Kubelet::Parts::StartPodMachinery() {
+  cgroups = KNARR_TRY_CTX(CgroupManager::Create({.cgroup_root = options.cgroups.cgroup_root,
+                                                 .cgroups_per_qos = options.cgroups.cgroups_per_qos,
+                                                 .cpu_cfs_quota = options.pods.cpu_cfs_quota,
+                                                 .cpu_cfs_quota_period_us = static_cast<uint64_t>(
+                                                     std::chrono::duration_cast<std::chrono::microseconds>(options.pods.cpu_cfs_quota_period).count()),
+                                                 .pod_pids_limit = options.pods.pod_pids_limit}),
+                          "cgroups");
+  KNARR_TRY_CTX(cgroups->EnsureRoots(), "create the cgroups of the QoS classes");
+  volumes = VolumeManager::Create({.root_dir = options.root_dir, .node_name = options.node.node_name, .node_allocatable = node.Allocatable()}, objects);
+  probe_pool.emplace("prober", kProbeThreads);
+  probing = std::make_unique<Probing>(*probe_pool, clock, *events, log);
+  const Duration restart_cap = options.pods.max_container_restart_period.value_or(std::chrono::minutes(5));
+  runtime = RuntimeManager::Create(
+      {.root_dir = options.root_dir,
+       .pod_logs_dir = options.runtime.pod_logs_dir,
+       .seccomp_profile_root = options.root_dir + "/seccomp",
+       .node_name = options.node.node_name,
+       .host_ips = node.ips,
+       .seccomp_default = options.pods.seccomp_default,
+       .cpu_cfs_quota = options.pods.cpu_cfs_quota,
+       .serialize_image_pulls = options.images.serialize_image_pulls,
+       .max_parallel_image_pulls = options.images.max_parallel_image_pulls.value_or(0),
+       .registry_qps = static_cast<double>(options.images.registry_qps),
+       .registry_burst = options.images.registry_burst,
+       .backoff_max = restart_cap,
+       .container_log_max_size = options.pods.container_log_max_size,
+       .container_log_max_files = options.pods.container_log_max_files,
+       .max_per_pod_container_count = options.pods.maximum_dead_containers_per_container,
+       .min_container_age = options.pods.minimum_container_ttl,
+       .allowed_unsafe_sysctls = options.pods.allowed_unsafe_sysctls,
+       .pause_image = options.runtime.pod_infra_container_image},
+      {.cri = *cri,
+       .clock = clock,
+       .events = *events,
+       .volumes = *volumes,
+       .cgroups = *cgroups,
+       .objects = objects,
+       .probes = *probing,
+       .network_settings = [this](const core::Pod& pod) { return environment->NetworkSettings(pod); },
+       .hosts_file = [this](const core::Pod& pod, const std::vector<std::string>& ips) { return environment->HostsFile(pod, ips); },
+       .log = log});
+  housekeeping = std::make_unique<Housekeeping>(
+      HousekeepingOptions{.root_dir = options.root_dir,
+                          .log_interval = options.pods.container_log_monitor_interval,
+                          .image_policy = {.high_threshold_percent = options.images.gc_high_threshold_percent,
+                                           .low_threshold_percent = options.images.gc_low_threshold_percent,
+                                           .min_age = options.images.minimum_gc_age,
+                                           .max_age = options.images.maximum_gc_age}},
+      *runtime, *volumes, *cgroups, clock, log);
+  workers = std::make_unique<PodWorkers>(
+      PodWorkerDependencies{.runtime = *runtime,
+                            .volumes = *volumes,
+                            .cgroups = *cgroups,
+                            .prober = *probing,
+                            .events = *events,
+                            .clock = clock,
+                            .generate_status = [this](const StatusInput& input) { return probing->GenerateStatus(input, node.ips, clock.Now()); },
+                            .on_runtime_status = [this](const RuntimePodStatus& status) {
+                              if (pleg) pleg->Observe(status);
+                            },
+                            .on_gone =
+                                [this](const std::string& uid) {
+                                  if (pleg) pleg->Forget(uid);
+                                  housekeeping->PodGone(uid);
+                                },
+                            .request_gc = [this] { housekeeping->RequestContainerGc(); },
+                            .host_ips = node.ips,
+                            .log = log},
+      kPodThreads);
+  probing->Connect(*workers, *runtime);
+  housekeeping->Connect(*workers);
+  return {};
+}
+
+Status Kubelet::Parts::StartServer() {
+  view = std::make_unique<LocalView>(LocalViewParts{.options = options,
+                                                    .node = node,
+                                                    .workers = *workers,
+                                                    .runtime = *runtime,
+                                                    .cri = *cri,
+                                                    .cgroups = *cgroups,
+                                                    .events = *events,
+                                                    .probing = *probing,
+                                                    .clock = clock,
+                                                    .sources = [this]() -> std::shared_ptr<const DesiredState> {
+                                                      return sources ? sources->Current() : nullptr;
+                                                    }});
+  server_pool.emplace("server", kServerThreads);
+  authorizer = options.server.authorization_mode == "AlwaysAllow" ? MakeAlwaysAllowAuthorizer() : MakeGroupAuthorizer({"root"}, {"system:masters"});
+  KubeletServer::Options server_options{.node_name = options.node.node_name,
+                                        .address = options.server.enable_server ? options.server.address : "",
+                                        .port = static_cast<uint16_t>(options.server.port),
+                                        .tls = nullptr,
+                                        .healthz_address = options.server.healthz_port == 0 ? "" : options.server.healthz_bind_address,
+                                        .healthz_port = static_cast<uint16_t>(options.server.healthz_port),
+                                        .unix_path = options.server.local_socket,
+                                        .anonymous = options.server.anonymous_auth,
+                                        .enable_debugging_handlers = options.server.enable_debugging_handlers,
+                                        .enable_system_log_handler = options.server.enable_system_log_handler,
+                                        .pod_log_dir = options.runtime.pod_logs_dir,
+                                        .streaming_idle_timeout = options.server.streaming_connection_idle_timeout};
+  if (options.server.enable_server) {
+    tls::ServerOptions tls_options{.cert_file = options.server.tls_cert_file,
+                                   .key_file = options.server.tls_private_key_file,
+                                   .client_ca_file = options.server.client_ca_file,
+                                   .min_version = options.server.tls_min_version,
+                                   .cipher_suites = options.server.tls_cipher_suites};
+    if (tls_options.cert_file.empty()) {
+      KNARR_TRY(MakeDirs(options.server.cert_dir, 0755));
+      KNARR_TRY_CTX(tls::EnsureSelfSigned({.dir = options.server.cert_dir, .host = options.node.node_name, .alternates = node.ips}, clock),
+                    "make a serving certificate in {}", options.server.cert_dir);
+      tls_options.cert_file = options.server.cert_dir + "/kubelet.crt";
+      tls_options.key_file = options.server.cert_dir + "/kubelet.key";
+    }
+    server_options.tls = KNARR_TRY_CTX(tls::ServerConfig::New(std::move(tls_options), clock), "TLS of the kubelet's server");
+  }
+  server = KNARR_TRY_CTX(KubeletServer::Start(std::move(server_options), *view, *authorizer, *server_pool, clock, log), "start the kubelet's server");
+  return {};
+}
+
+Status Kubelet::Parts::WaitForRuntime(const Context& ctx) {
+  bool said = false;
+  for (;;) {
+    const auto version = cri->Version(ctx.WithTimeout(std::chrono::seconds(10)));
+    if (version.ok()) {
+      log.Info("Container runtime initialized", {{"containerRuntime", version->runtime_name()}, {"version", version->runtime_version()}});
+      return {};
+    }
+    KNARR_TRY(ctx.Err());
+    if (!said) {
+      log.Warning("Container runtime does not answer yet; waiting for it",
+                  {{"endpoint", options.runtime.container_runtime_endpoint}, {"reason", version.status()}});
+      said = true;
+    }
+    KNARR_TRY(ctx.Sleep(kRuntimeRetry));
+  }
+}
+
+std::string Kubelet::Parts::PauseImage(const Context& ctx) const {
+  const auto status = cri->GetStatus(ctx, /*verbose=*/true);
+  return status.ok() ? SandboxImageOf(*status) : "";
+}
+
+Status Kubelet::Parts::RecoverFromLastRun(const Context& ctx) {
+  const BootReport report = KNARR_TRY_CTX(SweepAfterBoot(ctx, *cri, {.state_file = options.root_dir + "/boot-id"}), "clean up after the last boot");
+  for (const std::string& problem : report.problems) log.Warning("Left over from an earlier boot", {{"problem", problem}});
+  if (report.new_boot) log.Info("This is a new boot", {{"sandboxesRemoved", report.sandboxes_removed}});
+  if (cni) {
+    const Result<GarbageReport> garbage = cni->CollectGarbage(ctx, report.live_sandboxes);
+    if (!garbage.ok()) {
+      log.Error(garbage.status(), "Could not clean up the pod network");
+    } else if (garbage->attachments_removed + garbage->attachments_forced + garbage->leases_released + garbage->namespaces_removed > 0) {
+      log.Info("Cleaned up the pod network", {{"attachments", garbage->attachments_removed},
+                                              {"forced", garbage->attachments_forced},
+                                              {"leases", garbage->leases_released},
+                                              {"namespaces", garbage->namespaces_removed}});
+    }
+  }
+  std::string pause = options.runtime.pod_infra_container_image;
+  if (pause.empty()) pause = PauseImage(ctx);
+  housekeeping->KeepImage(pause);
+  workers->SetObserved(KNARR_TRY_CTX(runtime->ListPods(ctx), "list pods of the container runtime"));
+  pleg = std::make_unique<Pleg>(*cri, clock,
+                                Pleg::Callbacks{.on_change = [this](const std::string& uid) { workers->Wake(uid, /*relist=*/true); },
+                                                .on_relist = [this] { Relist(); }},
+                                log);
+  return {};
+}
+
+void Kubelet::Parts::Relist() {
+  const Context ctx = Context::Background().WithStop(stop.get_token()).WithTimeout(std::chrono::minutes(2));
+  const Result<std::vector<RunningPod>> pods = runtime->ListPods(ctx);
+  if (pods.ok()) workers->SetObserved(*pods);
+  else if (!ctx.Cancelled()) log.Error(pods.status(), "Could not list the pods of the container runtime");
+}
+
+Status Kubelet::Parts::StartSources() {
+  sources = PodConfig::Create({.static_pod_path = options.sources.static_pod_path,
+                               .static_pod_url = options.sources.static_pod_url,
+                               .static_pod_url_header = options.sources.static_pod_url_header,
+                               .node_name = options.node.node_name,
+                               .file_check_frequency = options.sources.file_check_frequency,
+                               .http_check_frequency = options.sources.http_check_frequency},
+                              clock, [this](std::shared_ptr<const DesiredState> desired) {
+                                for (const ManifestProblem& problem : desired->problems) {
+                                  events->Record({.kind = "Manifest", .ns = "", .name = problem.file, .uid = "", .field_path = problem.field},
+                                                 EventType::kWarning, "InvalidManifest", problem.ToString());
+                                }
+                                if (desired->sources_ready) housekeeping->SourcesReady(*desired);
+                                workers->SetDesired(std::move(desired));
+                              });
+  objects.Set(sources.get());
+  return sources->Start();
+}
+
+}  // namespace knarr::kubelet
