@@ -57,8 +57,8 @@ Explanation FromContainers(const std::string& pod, const google::protobuf::Repea
       const bool ordinary = waiting.reason() == "PodInitializing" || waiting.reason() == "ContainerCreating";
       if (ordinary && waiting.message().empty()) continue;
       std::string why = fmt::format("{}: {}", what, waiting.message().empty() ? waiting.reason() : waiting.message());
-      if (waiting.reason() == "CrashLoopBackOff" && container.lastterminationstate().has_terminated()) {
-        const core::ContainerStateTerminated& last = container.lastterminationstate().terminated();
+      if (waiting.reason() == "CrashLoopBackOff" && container.laststate().has_terminated()) {
+        const core::ContainerStateTerminated& last = container.laststate().terminated();
         why = fmt::format("{} ended {} times, last with exit code {} ({}): {}", what, container.restartcount() + 1, last.exitcode(), last.reason(), waiting.message());
       }
       return {waiting.reason(), std::move(why), AdviceFor(waiting.reason(), pod, container.name())};

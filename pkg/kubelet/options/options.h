@@ -60,6 +60,8 @@ struct ServerOptions {
   Nanos authorization_cache_unauthorized_ttl = Seconds(30);
   bool rotate_certificates = false;
   bool server_tls_bootstrap = false;
+  // Beside upstream: where `knarr get|logs|exec|why` find this kubelet (--local-socket); empty: off.
+  std::string local_socket = "/run/knarr/kubelet.sock";
 };
 
 // The container runtime and the pod network.
