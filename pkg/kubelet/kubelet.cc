@@ -124,7 +124,7 @@ Status Kubelet::Run(const Context& ctx) {
 Status Kubelet::Parts::Start(const Context& ctx) {
   for (const std::string& warning : options.warnings) log.Warning("Option", {{"warning", warning}});
   KNARR_TRY(MakeDirectories());
-  node = KNARR_TRY_CTX(ReadNodeInfo(options.node.node_ips), "read the facts of this node");
+  node = KNARR_TRY_CTX(ReadNodeInfo(options.node.node_ips, options.root_dir), "read the facts of this node");
   events = std::make_unique<EventStore>(clock, log);
   cri = KNARR_TRY_CTX(cri::Connect({.endpoint = options.runtime.container_runtime_endpoint,
                                     .image_endpoint = options.runtime.image_service_endpoint,
@@ -162,6 +162,10 @@ Status Kubelet::Parts::StartNetwork(const Context& ctx) {
     if (KNARR_TRY_CTX(WriteDefaultNetwork(options.runtime.cni_conf_dir, options.runtime.pod_cidr), "write the default pod network")) {
       log.Info("Wrote the default pod network", {{"directory", options.runtime.cni_conf_dir}, {"podCIDR", options.runtime.pod_cidr}});
     }
+  }
+  if (!options.runtime.cni_relay_conf_dir.empty()) {
+    KNARR_TRY_CTX(WriteRelayConfig(options.runtime.cni_relay_conf_dir, options.runtime.cni_relay_socket, options.runtime.cni_state_dir),
+                  "write the relay's network configuration");
   }
   cni_pool.emplace("cni", kCniThreads);
   cni = KNARR_TRY_CTX(CniRelayServer::Start(ctx,

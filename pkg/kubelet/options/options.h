@@ -78,6 +78,9 @@ struct RuntimeOptions {
   std::string cni_cache_dir = "/var/lib/cni/cache";
   std::string cni_relay_socket = "/run/knarr/cni.sock";  // empty: containerd runs CNI itself
   std::string cni_state_dir = "/var/lib/knarr/cni";
+  // --cni-relay-conf-dir: containerd's cni.conf_dir, where the kubelet writes the relay's configuration; empty: it is
+  // written by whoever set the node up.
+  std::string cni_relay_conf_dir;
   std::string hairpin_mode = "promiscuous-bridge";
   std::string pod_cidr;
   int network_plugin_mtu = 0;
