@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <boost/json.hpp>
+#include <fmt/format.h>
 
 #include "pkg/api/codec/codec.h"
 #include "pkg/cri/runtime.h"
@@ -87,6 +88,23 @@ std::string SandboxImageOf(const ::runtime::v1::StatusResponse& status) {
   const boost::json::value* image = config.as_object().if_contains("sandboxImage");
   return image && image->is_string() ? std::string(image->as_string()) : "";
 }
+
+LocalView::LocalView(LocalViewParts parts)
+    : parts_(std::move(parts)),
+      collector_({.node_name = parts_.options.node.node_name,
+                  .root_dir = parts_.options.root_dir,
+                  .memory_capacity = parts_.node.memory,
+                  .boot_time = WallTime{},
+                  .clock = parts_.clock,
+                  .cri = parts_.cri,
+                  .cgroups = parts_.cgroups,
+                  .pods = [this] {
+                    std::vector<stats::PodInput> pods;
+                    for (PodWorkers::Snapshot& snapshot : parts_.workers.List()) {
+                      if (snapshot.pod) pods.push_back({std::move(snapshot.pod), std::move(snapshot.runtime)});
+                    }
+                    return pods;
+                  }}) {}
 
 std::string LocalView::PodsJson() {
   std::vector<core::Pod> pods;
@@ -246,7 +264,7 @@ Result<std::string> LocalView::RunInContainer(const Context& ctx, const std::str
 }
 
 Result<stats::Summary> LocalView::StatsSummary(const Context& ctx, bool only_cpu_and_memory) {
-  return Error(Code::kUnimplemented, "stats are not wired yet{}{}", only_cpu_and_memory ? "" : "", ctx.Done() ? "" : "");
+  return collector_.Collect(ctx, only_cpu_and_memory);
 }
 
 std::string LocalView::ConfigJson() { return parts_.options.kubelet_config_json; }

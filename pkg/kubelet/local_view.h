@@ -15,6 +15,7 @@
 #include "pkg/kubelet/podworker/pod_workers.h"
 #include "pkg/kubelet/probing.h"
 #include "pkg/kubelet/server/view.h"
+#include "pkg/kubelet/stats/collector.h"
 
 namespace knarr::cri {
 class CriRuntime;
@@ -41,7 +42,7 @@ struct LocalViewParts {
 
 class LocalView : public KubeletView {
  public:
-  explicit LocalView(LocalViewParts parts) : parts_(std::move(parts)) {}
+  explicit LocalView(LocalViewParts parts);
 
   std::string PodsJson() override;
   std::string RunningPodsJson() override;
@@ -66,6 +67,7 @@ class LocalView : public KubeletView {
   Result<PodWorkers::Snapshot> Find(const std::string& pod_namespace, const std::string& pod) const;
 
   LocalViewParts parts_;
+  stats::Collector collector_;
 };
 
 // The image the runtime makes sandboxes from, out of a verbose StatusResponse; "" where it does not say.
