@@ -60,6 +60,8 @@ void AddServer(FlagSet& set, ServerOptions& server) {
   set.String(&server.tls_cert_file, "tls-cert-file",
              "serving certificate, followed by intermediate ones; without it a self-signed one is made in --cert-dir");
   set.String(&server.tls_private_key_file, "tls-private-key-file", "private key of --tls-cert-file");
+  set.String(&server.local_socket, "local-socket",
+             "unix socket for knarr get, logs, exec, why and shutdown; empty: none");
   set.String(&server.cert_dir, "cert-dir", "directory of certificates that the kubelet makes or gets");
   set.Strings(&server.tls_cipher_suites, "tls-cipher-suites", "cipher suites to offer, by their Go names");
   set.String(&server.tls_min_version, "tls-min-version", "lowest TLS version: VersionTLS12 or VersionTLS13");
@@ -111,6 +113,8 @@ void AddRuntime(FlagSet& set, RuntimeOptions& runtime, CommandFlags& command) {
       "socket on which the kubelet executes CNI for containerd's relay plugin; empty: the runtime executes CNI itself");
   set.String(&runtime.cni_state_dir, "cni-state-dir",
              "where network attachments are recorded, to clean up after a crash or reboot");
+  set.String(&runtime.cni_relay_conf_dir, "cni-relay-conf-dir",
+             "containerd's cni.conf_dir, where the relay's configuration is written; empty: it is there already");
   set.Int(&runtime.network_plugin_mtu, "network-plugin-mtu", "MTU for the CNI plugins; 0: theirs");
   set.String(&runtime.hairpin_mode, "hairpin-mode",
              "how a pod reaches itself through its service: promiscuous-bridge, hairpin-veth or none");
