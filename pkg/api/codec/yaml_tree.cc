@@ -45,6 +45,7 @@ struct Refused {
   throw Refused{Error(Code::kBadRequest, "yaml: line {}: {}", line, text)};
 }
 
+constexpr size_t kMaxStall = 256 << 10;
 constexpr std::string_view kAliasing = "document contains excessive aliasing";
 
 class TreeBuilder : public YAML::EventHandler {
@@ -79,6 +80,7 @@ class TreeBuilder : public YAML::EventHandler {
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
     Node& node = Add(Node::Kind::kScalar, mark, anchor);
+    last_size_ = std::min(value.size(), source_.size() - std::min(source_.size(), last_mark_));
     if (tag == "?") {
       node.merge_key = value == "<<";
       last_plain_ = true;
@@ -108,6 +110,27 @@ class TreeBuilder : public YAML::EventHandler {
     Open(Node::Kind::kMap, mark, anchor, style);
   }
   void OnMapEnd() override { Close(); }
+
+  // yaml-cpp has read up to `position`. A list or map in brackets may turn out to be a key ("[a]: b"), so yaml-cpp keeps
+  // all of its tokens, at more than a hundred times their size, until it is closed, and reports nothing meanwhile. One
+  // that is larger than any key or inline value of a manifest is refused; a long scalar is not.
+  void CheckStall(size_t position) const {
+    if (position < last_mark_ + kMaxStall) return;
+    size_t at = last_mark_ + last_size_;
+    while (at < position) {
+      const char c = source_[at];
+      if (c == '#') {
+        at = source_.find('\n', at);
+      } else if (std::string_view(" \t\r\n-?:,'\"").find(c) != std::string_view::npos) {
+        ++at;
+      } else {
+        break;
+      }
+    }
+    if (at >= position || (source_[at] != '[' && source_[at] != '{')) return;
+    const auto lines = std::count(source_.begin(), source_.begin() + static_cast<std::ptrdiff_t>(at), '\n');
+    Refuse(first_line_ + static_cast<int>(lines), fmt::format("a list or map in brackets is larger than {} bytes", kMaxStall));
+  }
 
   // Writes the document's JSON and forgets the tree. Nothing was parsed: an empty document.
   void Finish(YamlDocument* out) {
@@ -175,6 +198,7 @@ class TreeBuilder : public YAML::EventHandler {
   Node& Add(Node::Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor) {
     if (++count_ > options_.max_nodes) Refuse(LineOf(mark), fmt::format("more than {} values", options_.max_nodes));
     last_mark_ = static_cast<size_t>(std::max(mark.pos, 0));
+    last_size_ = kind == Node::Kind::kMap || kind == Node::Kind::kSequence ? 1 : 0;
     const auto index = static_cast<uint32_t>(nodes_.size());
     nodes_.push_back({.kind = kind, .line = LineOf(mark)});
     if (!open_.empty()) {
@@ -370,6 +394,7 @@ class TreeBuilder : public YAML::EventHandler {
   Node::Kind last_root_ = Node::Kind::kScalar;
   size_t checked_to_ = 0;  // where that document's last node starts
   size_t last_mark_ = 0;  // of the last node
+  size_t last_size_ = 0;     // about how long that is
   bool last_plain_ = false;  // which is a plain scalar
   size_t last_quote_ = std::string_view::npos;
   std::vector<Node> nodes_;
@@ -384,13 +409,25 @@ class TreeBuilder : public YAML::EventHandler {
   YamlDocument* out_ = nullptr;
 };
 
-// Reads from memory without copying it.
+// Reads from memory without copying it, and tells the builder how far yaml-cpp has read.
 class ViewBuffer : public std::streambuf {
  public:
-  explicit ViewBuffer(std::string_view text) {
+  ViewBuffer(std::string_view text, const TreeBuilder& builder) : builder_(builder) {
     char* begin = const_cast<char*>(text.data());  // only read
     setg(begin, begin, begin + text.size());
   }
+
+ protected:
+  std::streamsize xsgetn(char* out, std::streamsize wanted) override {
+    const std::streamsize count = std::min<std::streamsize>(wanted, egptr() - gptr());
+    std::copy_n(gptr(), count, out);
+    setg(eback(), gptr() + count, egptr());
+    builder_.CheckStall(static_cast<size_t>(gptr() - eback()));
+    return count;
+  }
+
+ private:
+  const TreeBuilder& builder_;
 };
 
 // yaml-cpp's words as those of upstream's parser, where there is a counterpart.
@@ -419,12 +456,22 @@ std::string_view UpstreamWords(std::string_view message) {
   return message;
 }
 
-// The reader of upstream's parser refuses these before anything else does.
+// yaml-cpp holds all tokens of an open bracket in memory, at hundreds of bytes each: brackets that are opened and never
+// closed are refused before it sees them. Far more than any text in a manifest leaves open by chance.
+constexpr int kMaxOpenBrackets = 10'000;
+
+// The reader of upstream's parser refuses bad characters before anything else does.
 Status CheckCharacters(std::string_view text, int first_line) {
   int line = first_line;
+  int open = 0;
   for (size_t i = 0; i < text.size();) {
     const auto c = static_cast<unsigned char>(text[i]);
     if (c == '\n') ++line;
+    if (c == '[' || c == '{') {
+      if (++open > kMaxOpenBrackets) return Error(Code::kBadRequest, "yaml: line {}: exceeded max depth", line);
+    } else if ((c == ']' || c == '}') && open > 0) {
+      --open;
+    }
     if (c >= 0x80) {
       const Rune rune = DecodeRune(text.substr(i));
       if (!rune.valid) return Error(Code::kBadRequest, "yaml: line {}: invalid leading UTF-8 octet", line);
@@ -443,11 +490,11 @@ Status CheckCharacters(std::string_view text, int first_line) {
 
 Status ParseYaml(std::string_view text, int first_line, const DecodeOptions& options, std::vector<YamlDocument>* out) {
   KNARR_TRY(CheckCharacters(text, first_line));
-  ViewBuffer buffer(text);
+  TreeBuilder builder(text, first_line, options);
+  ViewBuffer buffer(text, builder);
   std::istream stream(&buffer);
   try {
     YAML::Parser parser(stream);
-    TreeBuilder builder(text, first_line, options);
     while (parser.HandleNextDocument(builder)) {
       YamlDocument document;
       builder.Finish(&document);
