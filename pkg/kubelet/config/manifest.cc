@@ -14,6 +14,8 @@ namespace knarr::kubelet {
 namespace {
 
 constexpr size_t kMaxProblems = 20;
+// Of all documents and list items; also bounds what is done once for each.
+constexpr size_t kMaxObjects = 1000;
 constexpr std::string_view kSupported = "supported are v1 Pod, PodList, ConfigMap, Secret and List";
 
 // The number behind "line " in an error text, 0 if there is none.
@@ -48,11 +50,11 @@ struct Place {
   const codec::Document& text;
   std::string prefix;
 
-  int line() const { return prefix.empty() ? text.line : text.LineOf(prefix); }
+  int line() const { return text.line; }
   // Of the field, or of the nearest thing around it: a required field that is missing has no line.
   int LineOf(const std::string& field) const {
     const std::string path = KeysWithDots(field);
-    const int line = text.LineOf(prefix.empty() ? path : prefix + "." + path);
+    const int line = text.LineOf(prefix.empty() ? path : path.empty() ? prefix : prefix + "." + path);
     return line > 0 ? line : text.line;
   }
 };
@@ -114,8 +116,14 @@ class Parser {
     out_.problems.push_back(std::move(problem));
   }
 
+  // Finding a line means walking the document: not for what will not be told.
+  bool Full() const { return out_.problems.size() >= kMaxProblems; }
+
   void AddErrors(const Place& place, const field::ErrorList& errors) {
-    for (const field::FieldError& error : errors) Add(place.LineOf(error.field), error.field, error.Body());
+    for (const field::FieldError& error : errors) {
+      if (Full()) return;
+      Add(place.LineOf(error.field), error.field, error.Body());
+    }
   }
 
   // Strict, with every finding as a problem of its own.
@@ -126,10 +134,11 @@ class Parser {
     const bool own_text = place.prefix.empty();
     if (Status status = codec::DecodeDocument(place.document, message, options, &findings); !status.ok()) {
       const int line = own_text ? LineIn(status.message()) : 0;
-      Add(line > 0 ? line : place.line(), "", std::string(WithoutLine(status.message())));
+      Add(line > 0 ? line : place.LineOf(""), "", std::string(WithoutLine(status.message())));
       return false;
     }
     for (const codec::Finding& finding : findings) {
+      if (Full()) break;
       Add(own_text ? finding.line : place.LineOf(Quoted(finding.text)), "", finding.text);
     }
     return findings.empty();
@@ -137,16 +146,20 @@ class Parser {
 
   void ParseDocument(const Place& place) {
     const codec::Document& document = place.document;
+    if (Full() || ++objects_ > kMaxObjects) {
+      if (objects_ == kMaxObjects + 1) Add(0, "", fmt::format("more than {} objects in it", kMaxObjects));
+      return;
+    }
     if (document.kind.empty())
-      return Add(place.line(), "kind", fmt::format("Object 'Kind' is missing; {}", kSupported));
+      return Add(place.LineOf("kind"), "kind", fmt::format("Object 'Kind' is missing; {}", kSupported));
     if (document.api_version.empty())
-      return Add(place.line(), "apiVersion", "Object 'apiVersion' is missing; it is v1");
+      return Add(place.LineOf("apiVersion"), "apiVersion", "Object 'apiVersion' is missing; it is v1");
     if (document.api_version == "v1") {
       if (document.kind == "Pod") return ParsePod(place);
       if (document.kind == "ConfigMap") return ParseObject(place, out_.manifest.config_maps, previous_config_maps_);
       if (document.kind == "Secret") return ParseObject(place, out_.manifest.secrets, previous_secrets_);
       if (document.kind == "List" || document.kind == "PodList") {
-        if (!place.prefix.empty()) return Add(place.line(), "kind", "a list inside a list is not supported");
+        if (!place.prefix.empty()) return Add(place.LineOf("kind"), "kind", "a list inside a list is not supported");
         return ParseList(place);
       }
     }
@@ -158,7 +171,7 @@ class Parser {
   void ParseList(const Place& place) {
     core::List list;
     if (!Decode(place, &list)) return;
-    for (int i = 0; i < list.items_size(); ++i) {
+    for (int i = 0; i < list.items_size() && !Full() && objects_ <= kMaxObjects; ++i) {
       Result<std::vector<codec::Document>> items = codec::SplitDocuments(list.items(i).raw(), decode_);
       const std::string prefix = fmt::format("items[{}]", i);
       if (!items.ok() || items->size() != 1) {
@@ -257,7 +270,11 @@ class Parser {
     if (const field::ErrorList errors = Validate(*object); !errors.empty()) return AddErrors(place, errors);
     ManifestObject<T> entry{std::move(object), place.line()};
     for (const ManifestObject<T>& old : previous) {
-      if (google::protobuf::util::MessageDifferencer::Equals(*old.object, *entry.object)) entry.object = old.object;
+      if (old.object->metadata().name() == entry.object->metadata().name() &&
+          google::protobuf::util::MessageDifferencer::Equals(*old.object, *entry.object)) {
+        entry.object = old.object;
+        break;
+      }
     }
     into.push_back(std::move(entry));
   }
@@ -265,6 +282,7 @@ class Parser {
   const ParseOptions& options_;
   ParsedManifest& out_;
   codec::DecodeOptions decode_;
+  size_t objects_ = 0;
   static inline const Manifest kNothing{};
   const std::vector<ManifestObject<core::ConfigMap>>& previous_config_maps_ =
       options_.previous != nullptr ? options_.previous->config_maps : kNothing.config_maps;

@@ -253,6 +253,27 @@ BOOST_AUTO_TEST_CASE(too_large_and_too_clever_manifests_are_refused_quickly) {
   BOOST_TEST((std::chrono::steady_clock::now() - start < std::chrono::seconds(20)));
 }
 
+BOOST_AUTO_TEST_CASE(many_objects_and_many_mistakes_cost_bounded_time) {
+  const auto start = std::chrono::steady_clock::now();
+  std::string maps = "apiVersion: v1\nkind: List\nitems:\n";
+  for (int i = 0; i < 900; ++i)
+    maps += fmt::format("- {{apiVersion: v1, kind: ConfigMap, metadata: {{name: c{}}}}}\n", i);
+  const ParsedManifest first = ParseManifest(maps, Options());
+  RequireGood(first);
+  BOOST_TEST(first.manifest.config_maps.size() == 900U);
+  ParseOptions again = Options();
+  again.previous = &first.manifest;
+  BOOST_TEST(ParseManifest(maps, again).manifest.config_maps.at(899).object ==
+             first.manifest.config_maps.at(899).object);
+  std::string documents;
+  for (int i = 0; i < 2000; ++i) documents += "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n";
+  BOOST_TEST(Errors(documents).find("more than 1000 objects in it") != std::string::npos);
+  std::string pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n";
+  for (int i = 0; i < 20'000; ++i) pod += "  - {name: B, x: 1}\n";
+  BOOST_TEST(ParseManifest(pod, Options()).problems.size() == 20U);
+  BOOST_TEST((std::chrono::steady_clock::now() - start < std::chrono::seconds(30)));
+}
+
 BOOST_AUTO_TEST_CASE(after_names_pods_or_is_refused) {
   const ParsedManifest parsed = ParseManifest(AfterYaml("web", " db , kube-system/dns,"), Options());
   RequireGood(parsed);
