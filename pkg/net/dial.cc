@@ -64,7 +64,8 @@ Result<StreamPtr> DialTcp(const Context& ctx, const std::string& host, uint16_t 
   for (const addrinfo* address = found.list; address != nullptr; address = address->ai_next) {
     char numeric[NI_MAXHOST] = {};
     ::getnameinfo(address->ai_addr, address->ai_addrlen, numeric, sizeof(numeric), nullptr, 0, NI_NUMERICHOST);
-    Result<StreamPtr> stream = Connect(ctx, address->ai_addr, address->ai_addrlen, "dial tcp " + JoinHostPort(numeric, port));
+    Result<StreamPtr> stream =
+        Connect(ctx, address->ai_addr, address->ai_addrlen, "dial tcp " + JoinHostPort(numeric, port));
     if (stream.ok() || ctx.Done()) return stream;
     last = stream.status();
   }
@@ -74,7 +75,8 @@ Result<StreamPtr> DialTcp(const Context& ctx, const std::string& host, uint16_t 
 Result<StreamPtr> DialUnix(const Context& ctx, const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) return Error(Code::kInvalid, "dial unix {}: the path is longer than 107 bytes", path);
+  if (path.size() >= sizeof(address.sun_path))
+    return Error(Code::kInvalid, "dial unix {}: the path is longer than 107 bytes", path);
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   return Connect(ctx, reinterpret_cast<const sockaddr*>(&address), sizeof(address), "dial unix " + path);
 }
@@ -91,7 +93,8 @@ Result<HostPort> SplitHostPort(std::string_view text) {
   }
   uint16_t port = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-  if (error != std::errc() || end != digits.data() + digits.size()) return Error(Code::kInvalid, "address {}: invalid port", text);
+  if (error != std::errc() || end != digits.data() + digits.size())
+    return Error(Code::kInvalid, "address {}: invalid port", text);
   return HostPort{std::string(host), port};
 }
 

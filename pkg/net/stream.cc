@@ -111,7 +111,9 @@ Status RunTunnel(const Context& ctx, Pipe& ab, Pipe& ba, Context::Duration idle)
     const auto at_most = [&](Context::Duration d) { wait = wait ? std::min(*wait, d) : d; };
     if (end) at_most(*end - now);
     if (idle > Context::Duration::zero()) {
-      if (now - last >= idle) return Error(Code::kTimeout, "stream idle for {}s, closed", std::chrono::duration_cast<std::chrono::seconds>(idle).count());
+      if (now - last >= idle)
+        return Error(Code::kTimeout, "stream idle for {}s, closed",
+                     std::chrono::duration_cast<std::chrono::seconds>(idle).count());
       at_most(idle - (now - last));
     }
     std::array<pollfd, 2> fds{pollfd{ab.from.fd(), static_cast<short>(ab.wait_from | ba.wait_to), 0},
@@ -135,7 +137,9 @@ Result<Io> Stream::TryRead(char* buffer, size_t size) {
   return Io{.bytes = n};
 }
 
-void Stream::Abort() { ::shutdown(fd(), SHUT_RDWR); }
+void Stream::Abort() {
+  ::shutdown(fd(), SHUT_RDWR);
+}
 
 Result<size_t> Stream::Read(const Context& ctx, char* buffer, size_t size) {
   for (;;) {

@@ -53,7 +53,8 @@ BOOST_AUTO_TEST_CASE(cancelling_wakes_a_blocked_read) {
   std::stop_source stop;
   std::thread canceller([&] { stop.request_stop(); });
   char c;
-  BOOST_TEST((pair.a->Read(Context::Background().WithStop(stop.get_token()), &c, 1).status().code() == Code::kCancelled));
+  BOOST_TEST(
+      (pair.a->Read(Context::Background().WithStop(stop.get_token()), &c, 1).status().code() == Code::kCancelled));
   canceller.join();
 }
 
@@ -103,7 +104,8 @@ BOOST_AUTO_TEST_CASE(host_and_port_texts_are_taken_apart_and_put_together) {
   BOOST_TEST(SplitHostPort("[::1]:8080")->host == "::1");
   BOOST_TEST(SplitHostPort("[::1]:8080")->port == 8080);
   BOOST_TEST(SplitHostPort(":1")->host.empty());
-  for (const char* bad : {"", "a", "::1:80", "a:b", "a:70000", "a:", "[]:1", "[::1:80"}) BOOST_TEST(!SplitHostPort(bad).ok(), bad);
+  for (const char* bad : {"", "a", "::1:80", "a:b", "a:70000", "a:", "[]:1", "[::1:80"})
+    BOOST_TEST(!SplitHostPort(bad).ok(), bad);
   BOOST_TEST(JoinHostPort("::1", 80) == "[::1]:80");
 }
 

@@ -81,7 +81,8 @@ void TextWriter::Family(std::string_view name, std::string_view help, std::strin
   text_.append("\n# TYPE ").append(name).append(" ").append(type).append("\n");
 }
 
-void TextWriter::Sample(std::string_view name, const Labels& labels, double value, std::optional<int64_t> timestamp_ms) {
+void TextWriter::Sample(std::string_view name, const Labels& labels, double value,
+                        std::optional<int64_t> timestamp_ms) {
   text_ += name;
   char separator = '{';
   for (const auto& [key, label] : labels) {
@@ -101,7 +102,9 @@ void Counter::Inc(double by) {
   if (by > 0) AtomicAdd(value_, by);
 }
 
-void Gauge::Add(double by) { AtomicAdd(value_, by); }
+void Gauge::Add(double by) {
+  AtomicAdd(value_, by);
+}
 
 Histogram::Histogram(const std::vector<double>& bounds)
     : bounds_(bounds), counts_(std::make_unique<std::atomic<uint64_t>[]>(bounds.size() + 1)) {}
@@ -122,7 +125,9 @@ std::vector<uint64_t> Histogram::Cumulative() const {
   return counts;
 }
 
-uint64_t Histogram::Count() const { return Cumulative().back(); }
+uint64_t Histogram::Count() const {
+  return Cumulative().back();
+}
 
 const std::vector<double>& DefaultBuckets() {
   static const std::vector<double> kBuckets = {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10};
@@ -212,7 +217,8 @@ Family<Metric>& Registry::Add(const std::string& name, const std::string& help, 
   return *family;
 }
 
-Family<Counter>& Registry::AddCounters(const std::string& name, const std::string& help, std::vector<std::string> labels) {
+Family<Counter>& Registry::AddCounters(const std::string& name, const std::string& help,
+                                       std::vector<std::string> labels) {
   return Add<Counter>(name, help, std::move(labels), {});
 }
 
@@ -220,8 +226,8 @@ Family<Gauge>& Registry::AddGauges(const std::string& name, const std::string& h
   return Add<Gauge>(name, help, std::move(labels), {});
 }
 
-Family<Histogram>& Registry::AddHistograms(const std::string& name, const std::string& help, std::vector<std::string> labels,
-                                           std::vector<double> bounds) {
+Family<Histogram>& Registry::AddHistograms(const std::string& name, const std::string& help,
+                                           std::vector<std::string> labels, std::vector<double> bounds) {
   return Add<Histogram>(name, help, std::move(labels), std::move(bounds));
 }
 

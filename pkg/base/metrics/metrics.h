@@ -29,7 +29,8 @@ class TextWriter {
  public:
   // HELP and TYPE lines ("counter", "gauge", "histogram", "untyped"); the samples that follow belong to it.
   void Family(std::string_view name, std::string_view help, std::string_view type);
-  void Sample(std::string_view name, const Labels& labels, double value, std::optional<int64_t> timestamp_ms = std::nullopt);
+  void Sample(std::string_view name, const Labels& labels, double value,
+              std::optional<int64_t> timestamp_ms = std::nullopt);
   std::string Take() { return std::move(text_); }
 
  private:
@@ -125,7 +126,8 @@ class Registry {
   // Adding a name twice returns the first family; its labels must be the same.
   Counter& AddCounter(const std::string& name, const std::string& help) { return AddCounters(name, help, {}).With({}); }
   Gauge& AddGauge(const std::string& name, const std::string& help) { return AddGauges(name, help, {}).With({}); }
-  Histogram& AddHistogram(const std::string& name, const std::string& help, std::vector<double> bounds = DefaultBuckets()) {
+  Histogram& AddHistogram(const std::string& name, const std::string& help,
+                          std::vector<double> bounds = DefaultBuckets()) {
     return AddHistograms(name, help, {}, std::move(bounds)).With({});
   }
   Family<Counter>& AddCounters(const std::string& name, const std::string& help, std::vector<std::string> labels);
@@ -142,7 +144,8 @@ class Registry {
 
  private:
   template <typename Metric>
-  Family<Metric>& Add(const std::string& name, const std::string& help, std::vector<std::string> labels, std::vector<double> bounds);
+  Family<Metric>& Add(const std::string& name, const std::string& help, std::vector<std::string> labels,
+                      std::vector<double> bounds);
 
   mutable std::mutex mutex_;
   std::map<std::string, std::unique_ptr<internal::FamilyBase>> families_;

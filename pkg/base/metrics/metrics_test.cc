@@ -12,16 +12,23 @@ namespace {
 BOOST_AUTO_TEST_SUITE(metrics)
 
 BOOST_AUTO_TEST_CASE(numbers_print_as_go_prints_them) {
-  const std::vector<std::pair<double, std::string>> cases = {
-      {0, "0"},           {1, "1"},
-      {-1, "-1"},         {100, "100"},
-      {100000, "100000"}, {1e6, "1e+06"},
-      {123456, "123456"}, {1234567, "1.234567e+06"},
-      {0.5, "0.5"},       {0.0001, "0.0001"},
-      {0.00001, "1e-05"}, {2.5e-7, "2.5e-07"},
-      {1e21, "1e+21"},    {1700000000.5, "1.7000000005e+09"},
-      {.025, "0.025"},    {std::numeric_limits<double>::infinity(), "+Inf"},
-      {std::nan(""), "NaN"}};
+  const std::vector<std::pair<double, std::string>> cases = {{0, "0"},
+                                                             {1, "1"},
+                                                             {-1, "-1"},
+                                                             {100, "100"},
+                                                             {100000, "100000"},
+                                                             {1e6, "1e+06"},
+                                                             {123456, "123456"},
+                                                             {1234567, "1.234567e+06"},
+                                                             {0.5, "0.5"},
+                                                             {0.0001, "0.0001"},
+                                                             {0.00001, "1e-05"},
+                                                             {2.5e-7, "2.5e-07"},
+                                                             {1e21, "1e+21"},
+                                                             {1700000000.5, "1.7000000005e+09"},
+                                                             {.025, "0.025"},
+                                                             {std::numeric_limits<double>::infinity(), "+Inf"},
+                                                             {std::nan(""), "NaN"}};
   for (const auto& [value, text] : cases) BOOST_TEST(FormatValue(value) == text);
 }
 
@@ -91,8 +98,9 @@ BOOST_AUTO_TEST_CASE(children_beyond_the_bound_share_one_that_is_not_printed) {
 
 BOOST_AUTO_TEST_CASE(the_default_registry_tells_about_the_process) {
   const std::string text = Registry::Default().Expose();
-  for (const char* name : {"process_cpu_seconds_total ", "process_open_fds ", "process_max_fds ", "process_resident_memory_bytes ",
-                           "process_start_time_seconds ", "process_virtual_memory_bytes ", "knarr_bug_total 0\n"}) {
+  for (const char* name :
+       {"process_cpu_seconds_total ", "process_open_fds ", "process_max_fds ", "process_resident_memory_bytes ",
+        "process_start_time_seconds ", "process_virtual_memory_bytes ", "knarr_bug_total 0\n"}) {
     BOOST_TEST(text.find(std::string("\n") + name) != std::string::npos, name);
   }
   const size_t at = text.find("\nprocess_start_time_seconds ");

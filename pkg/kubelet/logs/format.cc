@@ -9,7 +9,9 @@
 namespace knarr::kubelet {
 namespace {
 
-Status BadTime(std::string_view text) { return Error(Code::kInvalid, "parsing time \"{}\" as RFC 3339", text.substr(0, 64)); }
+Status BadTime(std::string_view text) {
+  return Error(Code::kInvalid, "parsing time \"{}\" as RFC 3339", text.substr(0, 64));
+}
 
 // Exactly `width` digits at `at`.
 bool Digits(std::string_view text, size_t at, size_t width, int* out) {
@@ -40,10 +42,11 @@ Result<WallTime> ParseRfc3339(std::string_view text) {
   std::tm utc{};
   const auto at = [&](size_t i, char c) { return i < text.size() && text[i] == c; };
   const bool shaped = Digits(text, 0, 4, &utc.tm_year) && at(4, '-') && Digits(text, 5, 2, &utc.tm_mon) && at(7, '-') &&
-                      Digits(text, 8, 2, &utc.tm_mday) && at(10, 'T') && Digits(text, 11, 2, &utc.tm_hour) && at(13, ':') &&
-                      Digits(text, 14, 2, &utc.tm_min) && at(16, ':') && Digits(text, 17, 2, &utc.tm_sec);
-  if (!shaped || utc.tm_mon < 1 || utc.tm_mon > 12 || utc.tm_mday < 1 || utc.tm_mday > DaysIn(utc.tm_year, utc.tm_mon) ||
-      utc.tm_hour > 23 || utc.tm_min > 59 || utc.tm_sec > 59) {
+                      Digits(text, 8, 2, &utc.tm_mday) && at(10, 'T') && Digits(text, 11, 2, &utc.tm_hour) &&
+                      at(13, ':') && Digits(text, 14, 2, &utc.tm_min) && at(16, ':') &&
+                      Digits(text, 17, 2, &utc.tm_sec);
+  if (!shaped || utc.tm_mon < 1 || utc.tm_mon > 12 || utc.tm_mday < 1 ||
+      utc.tm_mday > DaysIn(utc.tm_year, utc.tm_mon) || utc.tm_hour > 23 || utc.tm_min > 59 || utc.tm_sec > 59) {
     return BadTime(text);
   }
   size_t i = 19;
@@ -59,7 +62,9 @@ Result<WallTime> ParseRfc3339(std::string_view text) {
   int64_t offset = 0;
   if (at(i, '+') || at(i, '-')) {
     int hours = 0, minutes = 0;
-    if (!Digits(text, i + 1, 2, &hours) || !at(i + 3, ':') || !Digits(text, i + 4, 2, &minutes) || hours > 23 || minutes > 59) return BadTime(text);
+    if (!Digits(text, i + 1, 2, &hours) || !at(i + 3, ':') || !Digits(text, i + 4, 2, &minutes) || hours > 23 ||
+        minutes > 59)
+      return BadTime(text);
     offset = (hours * 60 + minutes) * 60;
     if (text[i] == '-') offset = -offset;
     i += 6;
@@ -74,7 +79,8 @@ Result<WallTime> ParseRfc3339(std::string_view text) {
   const int64_t seconds = ::timegm(&utc) - offset;
   // Nanoseconds since 1970 fit an int64 from 1678 to 2262.
   if (seconds < -9'000'000'000 || seconds > 9'000'000'000) return BadTime(text);
-  return WallTime(std::chrono::duration_cast<WallTime::duration>(std::chrono::seconds(seconds) + std::chrono::nanoseconds(nanoseconds)));
+  return WallTime(std::chrono::duration_cast<WallTime::duration>(std::chrono::seconds(seconds) +
+                                                                 std::chrono::nanoseconds(nanoseconds)));
 }
 
 std::string FormatRfc3339Nano(WallTime time) {
@@ -84,7 +90,8 @@ std::string FormatRfc3339Nano(WallTime time) {
   ::gmtime_r(&stamp, &utc);
   char text[32];
   const size_t n = std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
-  return fmt::format("{}.{:09}Z", std::string_view(text, n), std::chrono::duration_cast<std::chrono::nanoseconds>(time - seconds).count());
+  return fmt::format("{}.{:09}Z", std::string_view(text, n),
+                     std::chrono::duration_cast<std::chrono::nanoseconds>(time - seconds).count());
 }
 
 Result<LogEntry> ParseCriLogLine(std::string_view line) {

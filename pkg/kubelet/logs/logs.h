@@ -47,12 +47,13 @@ struct LogOptions {
 // for more by inotify and goes on across rotation (the file is renamed and a new one appears) until `running` says
 // that the container ended and all is read, or the Context is done. Memory is bounded by about 100 KiB.
 // root: the directory that the path must lie beneath, /var/log/pods; path: absolute.
-Status ReadContainerLogs(const Context& ctx, const std::string& root, const std::string& path, const LogOptions& options,
-                         const std::function<bool()>& running,
+Status ReadContainerLogs(const Context& ctx, const std::string& root, const std::string& path,
+                         const LogOptions& options, const std::function<bool()>& running,
                          const std::function<Status(LogStream, std::string_view)>& sink);
 
 // Opens a regular file (with O_DIRECTORY: a directory) beneath root without following any symlink in `relative`
-// (openat2 RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS); never blocks on a FIFO. check_owner: it must belong to root or to us.
+// (openat2 RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS); never blocks on a FIFO. check_owner: it must belong to root or to
+// us.
 Result<UniqueFd> OpenBeneath(const std::string& root, std::string_view relative, int flags, bool check_owner = true);
 
 }  // namespace knarr::kubelet

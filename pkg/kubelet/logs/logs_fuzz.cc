@@ -13,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string printed = knarr::kubelet::FormatRfc3339Nano(entry->time);
   const auto again = knarr::kubelet::ParseRfc3339(printed);
   if (!again.ok() || *again != entry->time) std::abort();
-  if (!entry->content.empty() && (entry->content.data() < line.data() || entry->content.data() + entry->content.size() > line.data() + line.size())) {
+  if (!entry->content.empty() && (entry->content.data() < line.data() ||
+                                  entry->content.data() + entry->content.size() > line.data() + line.size())) {
     std::abort();
   }
   return 0;

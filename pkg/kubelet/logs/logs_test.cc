@@ -33,16 +33,18 @@ struct Fixture {
     const UniqueFd fd = *OpenFile(path, O_WRONLY | O_APPEND | O_CREAT, 0640);
     BOOST_REQUIRE(WriteAll(fd.get(), text, path).ok());
   }
-  static std::string Line(const std::string& text, const std::string& tag = "F", const std::string& stream = "stdout", const std::string& stamp = kStamp) {
+  static std::string Line(const std::string& text, const std::string& tag = "F", const std::string& stream = "stdout",
+                          const std::string& stamp = kStamp) {
     return stamp + " " + stream + " " + tag + " " + text + "\n";
   }
   std::string Read(const LogOptions& options = {}) const {
     std::string all;
-    const Status status = ReadContainerLogs(Context::Background().WithTimeout(20s), root, path, options, [] { return false; },
-                                            [&](LogStream, std::string_view text) {
-                                              all += text;
-                                              return Status();
-                                            });
+    const Status status = ReadContainerLogs(
+        Context::Background().WithTimeout(20s), root, path, options, [] { return false; },
+        [&](LogStream, std::string_view text) {
+          all += text;
+          return Status();
+        });
     return status.ok() ? all : "error: " + std::string(status.message());
   }
 };
@@ -58,8 +60,9 @@ BOOST_AUTO_TEST_CASE(a_line_is_taken_apart) {
   BOOST_TEST(entry.content == "some  text ");
   BOOST_TEST(FormatRfc3339Nano(entry.time) == kStamp);
   BOOST_TEST(ParseCriLogLine("2016-10-06T00:17:09Z stdout F")->content.empty());
-  for (const char* bad : {"", "x", "2016-10-06T00:17:09Z", "2016-10-06T00:17:09Z stdout", "2016-10-06T00:17:09Z stdin F x",
-                          "2016-10-06T00:17:09Z stdout X x", "2016-10-06 stdout F x"}) {
+  for (const char* bad :
+       {"", "x", "2016-10-06T00:17:09Z", "2016-10-06T00:17:09Z stdout", "2016-10-06T00:17:09Z stdin F x",
+        "2016-10-06T00:17:09Z stdout X x", "2016-10-06 stdout F x"}) {
     BOOST_TEST(!ParseCriLogLine(bad).ok(), bad);
   }
 }
@@ -67,9 +70,10 @@ BOOST_AUTO_TEST_CASE(a_line_is_taken_apart) {
 BOOST_AUTO_TEST_CASE(times_are_read_with_fractions_and_offsets_and_checked) {
   BOOST_TEST(FormatRfc3339Nano(*ParseRfc3339("2024-02-29T23:00:00.5+02:00")) == "2024-02-29T21:00:00.500000000Z");
   BOOST_TEST(FormatRfc3339Nano(*ParseRfc3339("1969-12-31T23:59:59.25Z")) == "1969-12-31T23:59:59.250000000Z");
-  for (const char* bad : {"2023-02-29T00:00:00Z", "2023-13-01T00:00:00Z", "2023-00-01T00:00:00Z", "2023-01-01T24:00:00Z", "2023-01-01T00:00:00",
-                          "2023-01-01T00:00:00.Z", "2023-01-01T00:00:00+0200", "2023-01-01T00:00:00Zx", "0000-01-01T00:00:00Z", "9999-01-01T00:00:00Z",
-                          "2023-1-01T00:00:00Z", "2023-01-01t00:00:00Z"}) {
+  for (const char* bad :
+       {"2023-02-29T00:00:00Z", "2023-13-01T00:00:00Z", "2023-00-01T00:00:00Z", "2023-01-01T24:00:00Z",
+        "2023-01-01T00:00:00", "2023-01-01T00:00:00.Z", "2023-01-01T00:00:00+0200", "2023-01-01T00:00:00Zx",
+        "0000-01-01T00:00:00Z", "9999-01-01T00:00:00Z", "2023-1-01T00:00:00Z", "2023-01-01t00:00:00Z"}) {
     BOOST_TEST(!ParseRfc3339(bad).ok(), bad);
   }
 }
@@ -81,7 +85,9 @@ BOOST_AUTO_TEST_CASE(whole_and_partial_entries_are_joined_and_bad_lines_left_out
 }
 
 BOOST_AUTO_TEST_CASE(tail_limit_and_since_choose) {
-  const auto stamp = [](int i) { return fmt::format("2020-01-01T{:02}:{:02}:{:02}.000000000Z", i / 3600, i / 60 % 60, i % 60); };
+  const auto stamp = [](int i) {
+    return fmt::format("2020-01-01T{:02}:{:02}:{:02}.000000000Z", i / 3600, i / 60 % 60, i % 60);
+  };
   std::string text;
   for (int i = 0; i < 5000; ++i) text += Line("line " + std::to_string(i), "F", "stdout", stamp(i));
   Append(text);
@@ -98,12 +104,13 @@ BOOST_AUTO_TEST_CASE(a_line_without_end_is_shown_in_bounded_pieces) {
   Append(Line("a") + Line(big) + Line("b"));
   size_t largest = 0;
   std::string all;
-  BOOST_TEST(ReadContainerLogs(Context::Background(), root, path, {}, [] { return false; },
-                               [&](LogStream, std::string_view text) {
-                                 largest = std::max(largest, text.size());
-                                 all += text;
-                                 return Status();
-                               })
+  BOOST_TEST(ReadContainerLogs(
+                 Context::Background(), root, path, {}, [] { return false; },
+                 [&](LogStream, std::string_view text) {
+                   largest = std::max(largest, text.size());
+                   all += text;
+                   return Status();
+                 })
                  .ok());
   BOOST_TEST((all == "a\n" + big + "\nb\n"));
   BOOST_TEST(largest <= 128u << 10);
@@ -161,12 +168,14 @@ BOOST_AUTO_TEST_CASE(following_sees_new_lines_and_rotation_and_ends_with_the_con
     Append(Line("fifth"));
     running = false;
   });
-  const Status status = ReadContainerLogs(Context::Background().WithTimeout(20s), root, path, {.follow = true, .tail_lines = 1}, [&] { return running.load(); },
-                                          [&](LogStream, std::string_view text) {
-                                            all += text;
-                                            ++seen;
-                                            return Status();
-                                          });
+  const Status status = ReadContainerLogs(
+      Context::Background().WithTimeout(20s), root, path, {.follow = true, .tail_lines = 1},
+      [&] { return running.load(); },
+      [&](LogStream, std::string_view text) {
+        all += text;
+        ++seen;
+        return Status();
+      });
   seen = 100;
   writer.join();
   BOOST_TEST(status.ok());
@@ -176,14 +185,16 @@ BOOST_AUTO_TEST_CASE(following_sees_new_lines_and_rotation_and_ends_with_the_con
 BOOST_AUTO_TEST_CASE(following_ends_when_cancelled_or_when_the_reader_leaves) {
   Append(Line("x"));
   std::stop_source stop;
-  const Status cancelled = ReadContainerLogs(Context::Background().WithStop(stop.get_token()), root, path, {.follow = true}, [] { return true; },
-                                             [&](LogStream, std::string_view) {
-                                               std::thread([&] { stop.request_stop(); }).join();
-                                               return Status();
-                                             });
+  const Status cancelled = ReadContainerLogs(
+      Context::Background().WithStop(stop.get_token()), root, path, {.follow = true}, [] { return true; },
+      [&](LogStream, std::string_view) {
+        std::thread([&] { stop.request_stop(); }).join();
+        return Status();
+      });
   BOOST_TEST((cancelled.code() == Code::kCancelled));
-  const Status gone = ReadContainerLogs(Context::Background(), root, path, {.follow = true}, [] { return true; },
-                                        [](LogStream, std::string_view) { return Error(Code::kServiceUnavailable, "gone"); });
+  const Status gone = ReadContainerLogs(
+      Context::Background(), root, path, {.follow = true}, [] { return true; },
+      [](LogStream, std::string_view) { return Error(Code::kServiceUnavailable, "gone"); });
   BOOST_TEST(gone.message() == "gone");
 }
 

@@ -19,14 +19,17 @@ Result<UniqueFd> OpenBeneath(const std::string& root, std::string_view relative,
   const std::string path(relative.empty() ? "." : relative);
   UniqueFd fd(static_cast<int>(::syscall(SYS_openat2, base.get(), path.c_str(), &how, sizeof(how))));
   if (!fd) {
-    if (errno == ELOOP) return Error(Code::kForbidden, "open {}: symbolic links are not followed", JoinPath(root, path));
+    if (errno == ELOOP)
+      return Error(Code::kForbidden, "open {}: symbolic links are not followed", JoinPath(root, path));
     if (errno == EXDEV) return Error(Code::kForbidden, "open {}: outside of {}", JoinPath(root, path), root);
     return ErrnoError(errno, "open {}", JoinPath(root, path));
   }
   struct stat st {};
   if (::fstat(fd.get(), &st) != 0) return ErrnoError(errno, "stat {}", JoinPath(root, path));
-  if ((flags & O_DIRECTORY) == 0 && !S_ISREG(st.st_mode)) return Error(Code::kForbidden, "open {}: not a regular file", JoinPath(root, path));
-  if (check_owner && st.st_uid != 0 && st.st_uid != ::geteuid()) return Error(Code::kForbidden, "open {}: it belongs to user {}", JoinPath(root, path), st.st_uid);
+  if ((flags & O_DIRECTORY) == 0 && !S_ISREG(st.st_mode))
+    return Error(Code::kForbidden, "open {}: not a regular file", JoinPath(root, path));
+  if (check_owner && st.st_uid != 0 && st.st_uid != ::geteuid())
+    return Error(Code::kForbidden, "open {}: it belongs to user {}", JoinPath(root, path), st.st_uid);
   return fd;
 }
 

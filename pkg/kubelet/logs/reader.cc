@@ -123,7 +123,8 @@ class Watcher {
     wake_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!inotify_ || !wake_) return ErrnoError(errno, "watch {}", directory);
     const std::string path = "/proc/self/fd/" + std::to_string(dir.get());
-    if (::inotify_add_watch(inotify_.get(), path.c_str(), IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE) < 0) {
+    if (::inotify_add_watch(inotify_.get(), path.c_str(),
+                            IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE) < 0) {
       return ErrnoError(errno, "watch {}", JoinPath(root, directory));
     }
     on_stop_.emplace(ctx.stop_token(), Wake{wake_.get()});
@@ -133,7 +134,8 @@ class Watcher {
     pollfd fds[2] = {{inotify_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
     int timeout = kStateCheckMs;
     if (const auto left = ctx.Remaining()) {
-      timeout = static_cast<int>(std::min<int64_t>(timeout, std::chrono::ceil<std::chrono::milliseconds>(*left).count()));
+      timeout =
+          static_cast<int>(std::min<int64_t>(timeout, std::chrono::ceil<std::chrono::milliseconds>(*left).count()));
     }
     if (::poll(fds, 2, timeout) < 0 && errno != EINTR) return ErrnoError(errno, "poll");
     char events[4096];
@@ -182,8 +184,9 @@ Status Drain(const Context& ctx, int fd, Writer& writer) {
 
 }  // namespace
 
-Status ReadContainerLogs(const Context& ctx, const std::string& root, const std::string& path, const LogOptions& options,
-                         const std::function<bool()>& running, const std::function<Status(LogStream, std::string_view)>& sink) {
+Status ReadContainerLogs(const Context& ctx, const std::string& root, const std::string& path,
+                         const LogOptions& options, const std::function<bool()>& running,
+                         const std::function<Status(LogStream, std::string_view)>& sink) {
   if (!path.starts_with(root + "/")) return Error(Code::kForbidden, "log file {} is not beneath {}", path, root);
   const std::string relative = path.substr(root.size() + 1);
   UniqueFd fd = KNARR_TRY_CTX(OpenBeneath(root, relative, O_RDONLY), "failed to open log file \"{}\"", path);
@@ -201,7 +204,8 @@ Status ReadContainerLogs(const Context& ctx, const std::string& root, const std:
     KNARR_TRY(Drain(ctx, fd.get(), writer));
     if (writer.Full()) return {};
     // A file of another identity under the name: the runtime writes there now, and the old one is complete.
-    Result<UniqueFd> next = options.follow ? OpenBeneath(root, relative, O_RDONLY) : Result<UniqueFd>(Error(Code::kNotFound, "not followed"));
+    Result<UniqueFd> next = options.follow ? OpenBeneath(root, relative, O_RDONLY)
+                                           : Result<UniqueFd>(Error(Code::kNotFound, "not followed"));
     if (next.ok() && IdOf(next->get()) != IdOf(fd.get())) {
       KNARR_TRY(Drain(ctx, fd.get(), writer));
       KNARR_TRY(writer.Flush());

@@ -25,7 +25,9 @@ std::string_view BareId(std::string_view id) {
   return scheme == std::string_view::npos ? id : id.substr(scheme + 3);
 }
 
-bool IsSidecar(const core::Container& container) { return container.restartpolicy() == "Always"; }
+bool IsSidecar(const core::Container& container) {
+  return container.restartpolicy() == "Always";
+}
 
 const core::Probe* ProbeOf(const core::Container& container, ProbeType type) {
   switch (type) {
@@ -93,11 +95,17 @@ std::string_view ProbeTypeName(ProbeType type) {
 
 struct ProbeManager::Impl {
   Impl(Options o, ElasticPool& p, Clock& c, Logger l)
-      : options(std::move(o)), pool(p), clock(c), logger(std::move(l)), registry(options.registry != nullptr ? *options.registry : own_registry),
-        total(registry.AddCounters("prober_probe_total",
-                                   "[ALPHA] Cumulative number of a liveness, readiness or startup probe for a container by result.",
-                                   {"probe_type", "result", "container", "pod", "namespace", "pod_uid"})),
-        duration(registry.AddHistograms("prober_probe_duration_seconds", "[ALPHA] Duration in seconds for a probe response.",
+      : options(std::move(o)),
+        pool(p),
+        clock(c),
+        logger(std::move(l)),
+        registry(options.registry != nullptr ? *options.registry : own_registry),
+        total(registry.AddCounters(
+            "prober_probe_total",
+            "[ALPHA] Cumulative number of a liveness, readiness or startup probe for a container by result.",
+            {"probe_type", "result", "container", "pod", "namespace", "pod_uid"})),
+        duration(registry.AddHistograms("prober_probe_duration_seconds",
+                                        "[ALPHA] Duration in seconds for a probe response.",
                                         {"probe_type", "container", "pod", "namespace"})) {
     if (!options.jitter) options.jitter = RandomFraction;
     started = clock.Monotonic();
@@ -133,7 +141,7 @@ struct ProbeManager::Impl {
   std::condition_variable quiet;
   std::map<Key, WorkerPtr> workers;
   std::map<std::pair<ProbeType, std::string>, ProbeResult> results;  // by bare container id
-  std::atomic<size_t> active{0};                                    // looks posted or running
+  std::atomic<size_t> active{0};                                     // looks posted or running
   bool closing = false;
 };
 
@@ -159,7 +167,8 @@ void ProbeManager::Impl::Add(const core::Pod& pod, const core::Container& contai
   const MonoTime now = clock.Monotonic();
   if (worker->period > now - started) {
     const auto state = options.state(worker->pod_uid);
-    const auto found = state ? state->containers.find(worker->container) : std::map<std::string, ProbeContainerState>::const_iterator{};
+    const auto found = state ? state->containers.find(worker->container)
+                             : std::map<std::string, ProbeContainerState>::const_iterator{};
     if (state && found != state->containers.end() && found->second.running) {
       delay = std::chrono::duration_cast<Duration>(options.jitter() * std::chrono::duration<double>(worker->period));
     }
@@ -261,14 +270,16 @@ void ProbeManager::Impl::Execute(Worker& w, const ProbePodState& pod) {
   const MonoTime begin = clock.Monotonic();
   ProbeOutcome outcome;
   for (int i = 0; i < kMaxRetries; ++i) {
-    const Context ctx = Context::Background().WithStop(w.stop.get_token()).WithTimeout(seconds(std::max(w.probe.timeoutseconds(), 1)));
+    const Context ctx =
+        Context::Background().WithStop(w.stop.get_token()).WithTimeout(seconds(std::max(w.probe.timeoutseconds(), 1)));
     outcome = RunProbe(ctx, w.probe, target, options.exec);
     if (outcome.error.ok() || w.stop.stop_requested()) break;
   }
   if (w.stop.stop_requested()) return;
   const std::string_view name = ProbeTypeName(w.type);
   if (!outcome.error.ok()) {
-    Emit(w, "Unhealthy", fmt::format("{} probe errored and resulted in unknown state: {}", name, outcome.error.message()));
+    Emit(w, "Unhealthy",
+         fmt::format("{} probe errored and resulted in unknown state: {}", name, outcome.error.message()));
     return;
   }
   ProbeResult result = ProbeResult::kSuccess;
@@ -276,7 +287,11 @@ void ProbeManager::Impl::Execute(Worker& w, const ProbePodState& pod) {
     Emit(w, "ProbeWarning", fmt::format("{} probe warning: {}", name, outcome.output));
   } else if (outcome.kind != ProbeOutcome::kSuccess) {
     result = ProbeResult::kFailure;
-    if (logger.V(1)) logger.Info("Probe failed", {{"probeType", name}, {"pod", w.pod_namespace + "/" + w.pod_name}, {"containerName", w.container}, {"output", outcome.output}});
+    if (logger.V(1))
+      logger.Info("Probe failed", {{"probeType", name},
+                                   {"pod", w.pod_namespace + "/" + w.pod_name},
+                                   {"containerName", w.container},
+                                   {"output", outcome.output}});
     Emit(w, "Unhealthy", fmt::format("{} probe failed: {}", name, outcome.output));
   }
   Count(w, result, clock.Monotonic() - begin);
@@ -285,7 +300,10 @@ void ProbeManager::Impl::Execute(Worker& w, const ProbePodState& pod) {
 
 void ProbeManager::Impl::Count(const Worker& w, ProbeResult result, Duration took) {
   const std::string type(ProbeTypeName(w.type));
-  total.With({type, result == ProbeResult::kSuccess ? "successful" : "failed", w.container, w.pod_name, w.pod_namespace, w.pod_uid}).Inc();
+  total
+      .With({type, result == ProbeResult::kSuccess ? "successful" : "failed", w.container, w.pod_name, w.pod_namespace,
+             w.pod_uid})
+      .Inc();
   if (result != ProbeResult::kSuccess) return;
   duration.With({type, w.container, w.pod_name, w.pod_namespace}).Observe(std::chrono::duration<double>(took).count());
 }
@@ -295,7 +313,8 @@ void ProbeManager::Impl::Judge(Worker& w, ProbeResult result, const std::string&
   w.result_run = w.has_last && w.last_result == result ? w.result_run + 1 : 1;
   w.last_result = result;
   w.has_last = true;
-  const int threshold = result == ProbeResult::kFailure ? std::max(w.probe.failurethreshold(), 1) : std::max(w.probe.successthreshold(), 1);
+  const int threshold = result == ProbeResult::kFailure ? std::max(w.probe.failurethreshold(), 1)
+                                                        : std::max(w.probe.successthreshold(), 1);
   if (w.result_run < threshold) return;
   const bool changed = Set(w, result);
   if (w.type != ProbeType::kReadiness && result == ProbeResult::kFailure) {
@@ -305,7 +324,12 @@ void ProbeManager::Impl::Judge(Worker& w, ProbeResult result, const std::string&
   }
   if (!changed) return;
   if (options.on_update) {
-    options.on_update({.type = w.type, .result = result, .pod_uid = w.pod_uid, .container = w.container, .container_id = w.container_id, .message = output});
+    options.on_update({.type = w.type,
+                       .result = result,
+                       .pod_uid = w.pod_uid,
+                       .container = w.container,
+                       .container_id = w.container_id,
+                       .message = output});
   }
   if (w.type != ProbeType::kStartup || result != ProbeResult::kSuccess) return;
   // The container's other probes waited for this.
@@ -333,7 +357,8 @@ bool ProbeManager::Impl::Set(const Worker& w, ProbeResult result) {
 void ProbeManager::Impl::Emit(const Worker& w, std::string_view reason, std::string message) {
   if (!options.on_event) return;
   if (message.size() > kMaxEventOutput) message.resize(kMaxEventOutput);
-  options.on_event({.pod_uid = w.pod_uid, .container = w.container, .reason = std::string(reason), .message = std::move(message)});
+  options.on_event(
+      {.pod_uid = w.pod_uid, .container = w.container, .reason = std::string(reason), .message = std::move(message)});
 }
 
 // With the mutex held.
@@ -341,7 +366,8 @@ void ProbeManager::Impl::Forget(Worker& w) {
   results.erase({w.type, w.container_id});
   workers.erase(w.key());
   const std::string type(ProbeTypeName(w.type));
-  for (const char* result : {"successful", "failed"}) total.Remove({type, result, w.container, w.pod_name, w.pod_namespace, w.pod_uid});
+  for (const char* result : {"successful", "failed"})
+    total.Remove({type, result, w.container, w.pod_name, w.pod_namespace, w.pod_uid});
   duration.Remove({type, w.container, w.pod_name, w.pod_namespace});
 }
 
@@ -396,7 +422,8 @@ ProbeManager::~ProbeManager() {
 void ProbeManager::AddPod(const core::Pod& pod) {
   const auto add = [&](const core::Container& container) {
     for (const ProbeType type : kTypes) {
-      if (ProbeOf(container, type) != nullptr && !impl_->Exists(pod.metadata().uid(), container.name(), type)) impl_->Add(pod, container, type);
+      if (ProbeOf(container, type) != nullptr && !impl_->Exists(pod.metadata().uid(), container.name(), type))
+        impl_->Add(pod, container, type);
     }
   };
   for (const core::Container& container : pod.spec().containers()) add(container);
@@ -443,7 +470,8 @@ void ProbeManager::UpdatePodStatus(const core::Pod& pod, core::PodStatus* status
   for (core::ContainerStatus& c : *status->mutable_containerstatuses()) update(c);
   for (core::ContainerStatus& c : *status->mutable_initcontainerstatuses()) {
     const auto& specs = pod.spec().initcontainers();
-    const auto spec = std::find_if(specs.begin(), specs.end(), [&](const core::Container& s) { return s.name() == c.name(); });
+    const auto spec =
+        std::find_if(specs.begin(), specs.end(), [&](const core::Container& s) { return s.name() == c.name(); });
     if (spec == specs.end()) continue;
     if (IsSidecar(*spec)) {
       update(c);
@@ -453,7 +481,9 @@ void ProbeManager::UpdatePodStatus(const core::Pod& pod, core::PodStatus* status
   }
 }
 
-std::optional<ProbeResult> ProbeManager::Get(ProbeType type, const std::string& container_id) const { return impl_->Get(type, container_id); }
+std::optional<ProbeResult> ProbeManager::Get(ProbeType type, const std::string& container_id) const {
+  return impl_->Get(type, container_id);
+}
 
 std::optional<ProbeType> ProbeManager::MustRestart(const std::string& container_id) const {
   for (const ProbeType type : {ProbeType::kLiveness, ProbeType::kStartup}) {
@@ -462,7 +492,9 @@ std::optional<ProbeType> ProbeManager::MustRestart(const std::string& container_
   return std::nullopt;
 }
 
-const metrics::Registry& ProbeManager::metrics() const { return impl_->registry; }
+const metrics::Registry& ProbeManager::metrics() const {
+  return impl_->registry;
+}
 
 size_t ProbeManager::Workers() const {
   std::lock_guard lock(impl_->mutex);

@@ -54,8 +54,8 @@ struct ExecOutput {
 };
 
 // CRI ExecSync. A command that outlives the timeout is kTimeout.
-using ExecFunction =
-    std::function<Result<ExecOutput>(const Context&, const std::string& container_id, const std::vector<std::string>& command)>;
+using ExecFunction = std::function<Result<ExecOutput>(const Context&, const std::string& container_id,
+                                                      const std::vector<std::string>& command)>;
 
 // What a prober must know about a running pod; the kubelet answers from its cache, without blocking.
 struct ProbeContainerState {
@@ -66,8 +66,8 @@ struct ProbeContainerState {
 };
 struct ProbePodState {
   std::string pod_ip;
-  bool finished = false;     // phase Succeeded or Failed
-  bool terminating = false;  // deletion asked for
+  bool finished = false;                                  // phase Succeeded or Failed
+  bool terminating = false;                               // deletion asked for
   std::map<std::string, ProbeContainerState> containers;  // by name, sidecars included
 };
 
@@ -140,10 +140,11 @@ ProbeOutcome RunProbe(const Context& ctx, const ::k8s::io::api::core::v1::Probe&
 
 // The request of an httpGet probe or hook (user_agent "kube-probe/1.32" or "kube-lifecycle/1.32").
 // Mirrors: pkg/probe/http/request.go
-Result<http::ClientRequest> NewHttpGetRequest(const ::k8s::io::api::core::v1::HTTPGetAction& action, const ProbeTarget& target,
-                                              std::string_view user_agent);
+Result<http::ClientRequest> NewHttpGetRequest(const ::k8s::io::api::core::v1::HTTPGetAction& action,
+                                              const ProbeTarget& target, std::string_view user_agent);
 // An httpGet hook: an error unless the answer is 200..399.
-Status RunHttpGetHook(const Context& ctx, const ::k8s::io::api::core::v1::HTTPGetAction& action, const ProbeTarget& target);
+Status RunHttpGetHook(const Context& ctx, const ::k8s::io::api::core::v1::HTTPGetAction& action,
+                      const ProbeTarget& target);
 ProbeOutcome RunHttpProbe(const Context& ctx, const http::ClientRequest& request);
 ProbeOutcome RunTcpProbe(const Context& ctx, const std::string& host, uint16_t port);
 // grpc.health.v1.Health/Check over plain text.

@@ -54,7 +54,8 @@ struct Fixture {
       std::lock_guard lock(mutex);
       return known ? std::optional(state) : std::nullopt;
     };
-    options.exec = [this](const Context&, const std::string&, const std::vector<std::string>& command) -> Result<ExecOutput> {
+    options.exec = [this](const Context&, const std::string&,
+                          const std::vector<std::string>& command) -> Result<ExecOutput> {
       std::lock_guard lock(mutex);
       ++runs[command[0]];
       const auto found = answers.find(command[0]);
@@ -76,7 +77,9 @@ struct Fixture {
     std::lock_guard lock(mutex);
     state.containers["c"] = {.id = id, .running = true, .started_at = clock.Now()};
   }
-  void Fail(const std::string& command, const std::string& output = "no") { Answer(command, ExecOutput{.exit_code = 1, .output = output}); }
+  void Fail(const std::string& command, const std::string& output = "no") {
+    Answer(command, ExecOutput{.exit_code = 1, .output = output});
+  }
   void Answer(const std::string& command, Result<ExecOutput> answer) {
     std::lock_guard lock(mutex);
     answers.insert_or_assign(command, std::move(answer));
@@ -292,8 +295,8 @@ BOOST_AUTO_TEST_CASE(workers_end_with_their_pod_and_leave_nothing_behind) {
   *Container().mutable_readinessprobe() = ExecProbe("r");
   Run();
   Add();
-  BOOST_TEST(manager->metrics().Expose().find(
-                 "prober_probe_total{probe_type=\"Liveness\",result=\"successful\",container=\"c\",pod=\"web\",namespace=\"default\",pod_uid=\"u1\"} 1") !=
+  BOOST_TEST(manager->metrics().Expose().find("prober_probe_total{probe_type=\"Liveness\",result=\"successful\","
+                                              "container=\"c\",pod=\"web\",namespace=\"default\",pod_uid=\"u1\"} 1") !=
              std::string::npos);
   manager->CleanupPods({"u1"});
   BOOST_TEST(manager->Workers() == 2u);

@@ -21,7 +21,9 @@ ProbeOutcome Outcome(ProbeOutcome::Kind kind, std::string output) {
   return {.kind = kind, .output = std::move(output), .error = {}};
 }
 
-ProbeOutcome Errored(Status error) { return {.kind = ProbeOutcome::kUnknown, .output = {}, .error = std::move(error)}; }
+ProbeOutcome Errored(Status error) {
+  return {.kind = ProbeOutcome::kUnknown, .output = {}, .error = std::move(error)};
+}
 
 Result<uint16_t> ResolvePort(const intstr::IntOrString& port, const ProbeTarget& target) {
   int64_t number = port.intval();
@@ -60,21 +62,25 @@ const std::shared_ptr<tls::ClientConfig>& InsecureTls() {
   return kConfig;
 }
 
-ProbeOutcome RunExecProbe(const Context& ctx, const core::ExecAction& action, const ProbeTarget& target, const ExecFunction& exec) {
+ProbeOutcome RunExecProbe(const Context& ctx, const core::ExecAction& action, const ProbeTarget& target,
+                          const ExecFunction& exec) {
   const std::vector<std::string> command(action.command().begin(), action.command().end());
   const auto timeout = ctx.Remaining();
   const Result<ExecOutput> result = exec(ctx, target.container_id, command);
-  if (result.ok()) return Outcome(result->exit_code == 0 ? ProbeOutcome::kSuccess : ProbeOutcome::kFailure, result->output);
+  if (result.ok())
+    return Outcome(result->exit_code == 0 ? ProbeOutcome::kSuccess : ProbeOutcome::kFailure, result->output);
   if (!result.status().Is(Code::kTimeout)) return Errored(result.status());
   std::string joined;
   for (const std::string& word : command) joined.append(joined.empty() ? "" : " ").append(word);
   const auto after = std::chrono::round<std::chrono::milliseconds>(timeout.value_or(Context::Duration::zero()));
-  return Outcome(ProbeOutcome::kFailure, fmt::format("command timed out: \"{}\" timed out after {}", joined, FormatDuration(after)));
+  return Outcome(ProbeOutcome::kFailure,
+                 fmt::format("command timed out: \"{}\" timed out after {}", joined, FormatDuration(after)));
 }
 
 }  // namespace
 
-Result<http::ClientRequest> NewHttpGetRequest(const core::HTTPGetAction& action, const ProbeTarget& target, std::string_view user_agent) {
+Result<http::ClientRequest> NewHttpGetRequest(const core::HTTPGetAction& action, const ProbeTarget& target,
+                                              std::string_view user_agent) {
   http::ClientRequest request;
   http::Url& url = request.url;
   url.scheme = http::EqualFold(action.scheme(), "https") ? "https" : "http";
@@ -122,7 +128,8 @@ ProbeOutcome RunTcpProbe(const Context& ctx, const std::string& host, uint16_t p
   return Outcome(ProbeOutcome::kSuccess, "");
 }
 
-ProbeOutcome RunProbe(const Context& ctx, const core::Probe& probe, const ProbeTarget& target, const ExecFunction& exec) {
+ProbeOutcome RunProbe(const Context& ctx, const core::Probe& probe, const ProbeTarget& target,
+                      const ExecFunction& exec) {
   const core::ProbeHandler& handler = probe.handler();
   if (handler.has_exec()) return RunExecProbe(ctx, handler.exec(), target, exec);
   if (handler.has_httpget()) {
@@ -148,7 +155,8 @@ Status RunHttpGetHook(const Context& ctx, const core::HTTPGetAction& action, con
   http::ClientRequest request = KNARR_TRY(NewHttpGetRequest(action, target, "kube-lifecycle/1.32"));
   const http::Response response = KNARR_TRY(http::Do(ctx, request));
   if (response.status < 200 || response.status >= 400) {
-    return Error(Code::kFailedPrecondition, "HTTP lifecycle hook ({}) failed with statuscode: {}", request.url.ToString(), response.status);
+    return Error(Code::kFailedPrecondition, "HTTP lifecycle hook ({}) failed with statuscode: {}",
+                 request.url.ToString(), response.status);
   }
   return {};
 }

@@ -14,7 +14,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Context TenSeconds() { return Context::Background().WithTimeout(10s); }
+Context TenSeconds() {
+  return Context::Background().WithTimeout(10s);
+}
 
 class HealthService : public grpc::health::v1::Health::Service {
  public:
@@ -24,7 +26,8 @@ class HealthService : public grpc::health::v1::Health::Service {
     if (request->service() == "nobody") return {grpc::StatusCode::NOT_FOUND, "unknown service"};
     if (request->service() == "old") return {grpc::StatusCode::UNIMPLEMENTED, "no"};
     const bool up = request->service().empty();
-    response->set_status(up ? grpc::health::v1::HealthCheckResponse::SERVING : grpc::health::v1::HealthCheckResponse::NOT_SERVING);
+    response->set_status(up ? grpc::health::v1::HealthCheckResponse::SERVING
+                            : grpc::health::v1::HealthCheckResponse::NOT_SERVING);
     return grpc::Status::OK;
   }
 };
@@ -43,9 +46,7 @@ struct Fixture {
     *action.mutable_port() = intstr::FromString("http");
     action.set_path("/healthz");
   }
-  ProbeOutcome Run() {
-    return RunProbe(TenSeconds(), probe, target, nullptr);
-  }
+  ProbeOutcome Run() { return RunProbe(TenSeconds(), probe, target, nullptr); }
 };
 
 BOOST_FIXTURE_TEST_SUITE(probes, Fixture)
@@ -74,7 +75,9 @@ BOOST_AUTO_TEST_CASE(an_http_probe_sends_upstreams_headers_and_the_manifests) {
 
 BOOST_AUTO_TEST_CASE(two_and_three_hundreds_are_well_and_the_rest_is_not) {
   int status = 200;
-  handler = [&](const http::Request&, http::ResponseWriter& w) { w.Reply(status, "text/plain", std::string(20'000, 'x')); };
+  handler = [&](const http::Request&, http::ResponseWriter& w) {
+    w.Reply(status, "text/plain", std::string(20'000, 'x'));
+  };
   for (const int good : {200, 201, 399}) {
     status = good;
     BOOST_TEST((Run().kind == (good < 300 ? ProbeOutcome::kSuccess : ProbeOutcome::kWarning)));
@@ -149,7 +152,8 @@ BOOST_AUTO_TEST_CASE(an_exec_probe_goes_by_the_exit_code) {
   probe.mutable_handler()->mutable_exec()->add_command("cat");
   std::string id;
   int code = 0;
-  const ExecFunction exec = [&](const Context&, const std::string& container, const std::vector<std::string>&) -> Result<ExecOutput> {
+  const ExecFunction exec = [&](const Context&, const std::string& container,
+                                const std::vector<std::string>&) -> Result<ExecOutput> {
     id = container;
     return ExecOutput{.exit_code = code, .output = std::string(20'000, 'o')};
   };
@@ -168,11 +172,15 @@ BOOST_AUTO_TEST_CASE(a_grpc_probe_asks_the_health_service) {
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(&service);
   const std::unique_ptr<grpc::Server> grpc_server = builder.BuildAndStart();
-  const auto ask = [&](const std::string& name) { return RunGrpcProbe(TenSeconds(), "127.0.0.1", static_cast<uint16_t>(port), name); };
+  const auto ask = [&](const std::string& name) {
+    return RunGrpcProbe(TenSeconds(), "127.0.0.1", static_cast<uint16_t>(port), name);
+  };
   BOOST_TEST((ask("").kind == ProbeOutcome::kSuccess));
   BOOST_TEST(ask("db").output == "service unhealthy (responded with \"NOT_SERVING\")");
-  BOOST_TEST(ask("nobody").output == "error: health rpc probe failed: rpc error: code = NotFound desc = unknown service");
-  BOOST_TEST(ask("old").output == "error: this server does not implement the grpc health protocol (grpc.health.v1.Health): no");
+  BOOST_TEST(ask("nobody").output ==
+             "error: health rpc probe failed: rpc error: code = NotFound desc = unknown service");
+  BOOST_TEST(ask("old").output ==
+             "error: this server does not implement the grpc health protocol (grpc.health.v1.Health): no");
   grpc_server->Shutdown();
   BOOST_TEST(RunGrpcProbe(Context::Background().WithTimeout(50ms), "127.0.0.1", 1, "").output ==
              "timeout: failed to connect service \"127.0.0.1:1\" within 50ms: context deadline exceeded");

@@ -14,11 +14,15 @@ class AlwaysAllow : public Authorizer {
 
 class GroupAuthorizer : public Authorizer {
  public:
-  GroupAuthorizer(std::vector<std::string> users, std::vector<std::string> groups) : users_(std::move(users)), groups_(std::move(groups)) {}
+  GroupAuthorizer(std::vector<std::string> users, std::vector<std::string> groups)
+      : users_(std::move(users)), groups_(std::move(groups)) {}
   Result<bool> Authorize(const Context&, const AuthAttributes& attributes) override {
-    const auto holds = [](const std::vector<std::string>& list, const std::string& text) { return std::find(list.begin(), list.end(), text) != list.end(); };
+    const auto holds = [](const std::vector<std::string>& list, const std::string& text) {
+      return std::find(list.begin(), list.end(), text) != list.end();
+    };
     if (holds(users_, attributes.user.name)) return true;
-    return std::any_of(attributes.user.groups.begin(), attributes.user.groups.end(), [&](const std::string& group) { return holds(groups_, group); });
+    return std::any_of(attributes.user.groups.begin(), attributes.user.groups.end(),
+                       [&](const std::string& group) { return holds(groups_, group); });
   }
 
  private:
@@ -36,7 +40,9 @@ std::string VerbOf(std::string_view method) {
 
 }  // namespace
 
-std::unique_ptr<Authorizer> MakeAlwaysAllowAuthorizer() { return std::make_unique<AlwaysAllow>(); }
+std::unique_ptr<Authorizer> MakeAlwaysAllowAuthorizer() {
+  return std::make_unique<AlwaysAllow>();
+}
 
 std::unique_ptr<Authorizer> MakeGroupAuthorizer(std::vector<std::string> users, std::vector<std::string> groups) {
   return std::make_unique<GroupAuthorizer>(std::move(users), std::move(groups));
@@ -57,8 +63,13 @@ std::optional<User> Authenticate(const http::Peer& peer, bool anonymous) {
   return std::nullopt;
 }
 
-AuthAttributes AttributesOf(const http::Request& request, const User& user, std::string_view subresource, const std::string& node) {
-  return {.user = user, .verb = VerbOf(request.method), .subresource = std::string(subresource), .path = request.path, .node = node};
+AuthAttributes AttributesOf(const http::Request& request, const User& user, std::string_view subresource,
+                            const std::string& node) {
+  return {.user = user,
+          .verb = VerbOf(request.method),
+          .subresource = std::string(subresource),
+          .path = request.path,
+          .node = node};
 }
 
 }  // namespace knarr::kubelet

@@ -10,6 +10,7 @@ namespace knarr::kubelet {
 
 // The identity of a request: the verified client certificate, or the user behind a unix socket. nullopt: none.
 std::optional<User> Authenticate(const http::Peer& peer, bool anonymous);
-AuthAttributes AttributesOf(const http::Request& request, const User& user, std::string_view subresource, const std::string& node);
+AuthAttributes AttributesOf(const http::Request& request, const User& user, std::string_view subresource,
+                            const std::string& node);
 
 }  // namespace knarr::kubelet

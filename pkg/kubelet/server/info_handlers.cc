@@ -61,7 +61,9 @@ void WritePod(JsonWriter& w, const LocalPod& p) {
   w.EndObject();
 }
 
-bool OnlyCpuAndMemory(const http::Request& request) { return request.QueryValue("only_cpu_and_memory") == "true"; }
+bool OnlyCpuAndMemory(const http::Request& request) {
+  return request.QueryValue("only_cpu_and_memory") == "true";
+}
 
 // The checks of /healthz: name and outcome.
 std::vector<std::pair<std::string_view, Status>> HealthChecks(ServerState& state) {
@@ -79,11 +81,14 @@ void ReplyError(http::ResponseWriter& response, const Status& error) {
 Result<int64_t> ParseInt(std::string_view text) {
   int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return Error(Code::kBadRequest, "\"{}\" is not a number", text.substr(0, 64));
+  if (error != std::errc() || end != text.data() + text.size())
+    return Error(Code::kBadRequest, "\"{}\" is not a number", text.substr(0, 64));
   return value;
 }
 
-void HandlePods(ServerState& state, const http::Request&, http::ResponseWriter& response) { response.Reply(200, kJson, state.view.PodsJson()); }
+void HandlePods(ServerState& state, const http::Request&, http::ResponseWriter& response) {
+  response.Reply(200, kJson, state.view.PodsJson());
+}
 
 void HandleRunningPods(ServerState& state, const http::Request&, http::ResponseWriter& response) {
   response.Reply(200, kJson, state.view.RunningPodsJson());
@@ -123,11 +128,14 @@ void HandleMetrics(ServerState& state, const http::Request&, http::ResponseWrite
 
 void HandleResourceMetrics(ServerState& state, const http::Request& request, http::ResponseWriter& response) {
   const Result<stats::Summary> summary = state.view.StatsSummary(request.ctx, true);
-  if (!summary.ok()) state.logger.Error(summary.status(), "Error getting summary for resourceMetric prometheus endpoint");
+  if (!summary.ok())
+    state.logger.Error(summary.status(), "Error getting summary for resourceMetric prometheus endpoint");
   std::string text = summary.ok() ? stats::ResourceMetrics(*summary) : "";
   metrics::TextWriter writer;
-  for (const auto& [name, level] : {std::pair{"resource_scrape_error", "[STABLE]"}, std::pair{"scrape_error", "[ALPHA]"}}) {
-    writer.Family(name, std::string(level) + " 1 if there was an error while getting container metrics, 0 otherwise", "gauge");
+  for (const auto& [name, level] :
+       {std::pair{"resource_scrape_error", "[STABLE]"}, std::pair{"scrape_error", "[ALPHA]"}}) {
+    writer.Family(name, std::string(level) + " 1 if there was an error while getting container metrics, 0 otherwise",
+                  "gauge");
     writer.Sample(name, {}, summary.ok() ? 0 : 1);
   }
   response.Reply(200, metrics::kContentType, text + writer.Take());

@@ -20,8 +20,12 @@ bool Flag(const http::Request& request, std::string_view key) {
   return value != "0" && value != "false";
 }
 
-Status Undecodable() { return Error(Code::kBadRequest, "{{\"message\": \"Unable to decode query.\"}}"); }
-Status InvalidRequest() { return Error(Code::kInvalid, "{{\"message\": \"Invalid request.\"}}"); }
+Status Undecodable() {
+  return Error(Code::kBadRequest, "{{\"message\": \"Unable to decode query.\"}}");
+}
+Status InvalidRequest() {
+  return Error(Code::kInvalid, "{{\"message\": \"Invalid request.\"}}");
+}
 
 Result<std::optional<int64_t>> Number(const http::Request& request, std::string_view key) {
   const std::string_view text = request.QueryValue(key);
@@ -51,8 +55,9 @@ Result<LogOptions> ParseLogOptions(const http::Request& request, WallTime now) {
     if (!time.ok()) return Undecodable();
     options.since = *time;
   }
-  const bool bad = (options.tail_lines && *options.tail_lines < 0) || (options.limit_bytes && *options.limit_bytes < 1) ||
-                   (since_seconds && (*since_seconds < 1 || *since_seconds > int64_t{1} << 32)) || (since_seconds && options.since);
+  const bool bad =
+      (options.tail_lines && *options.tail_lines < 0) || (options.limit_bytes && *options.limit_bytes < 1) ||
+      (since_seconds && (*since_seconds < 1 || *since_seconds > int64_t{1} << 32)) || (since_seconds && options.since);
   if (bad) return InvalidRequest();
   if (since_seconds) options.since = now - std::chrono::seconds(*since_seconds);
   return options;
@@ -81,7 +86,8 @@ void ListDirectory(const UniqueFd& dir, http::ResponseWriter& response) {
     struct stat st {};
     if (::fstatat(dir.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)) name += '/';
     const bool slash = name.ends_with('/');
-    const std::string link = http::PercentEncode(slash ? std::string_view(name).substr(0, name.size() - 1) : std::string_view(name));
+    const std::string link =
+        http::PercentEncode(slash ? std::string_view(name).substr(0, name.size() - 1) : std::string_view(name));
     page += fmt::format("<a href=\"{}{}\">{}</a>\n", link, slash ? "/" : "", HtmlEscape(name));
   }
   response.Reply(200, "text/html; charset=utf-8", page + "</pre>\n");

@@ -90,20 +90,25 @@ std::string_view SubresourceOf(std::string_view path) {
 std::vector<RouteInfo> ServerRoutes() {
   std::vector<RouteInfo> routes;
   for (const Route& route : kRoutes) {
-    routes.push_back({std::string(route.method), std::string(route.pattern), route.auth, std::string(SubresourceOf(route.pattern))});
+    routes.push_back(
+        {std::string(route.method), std::string(route.pattern), route.auth, std::string(SubresourceOf(route.pattern))});
   }
   return routes;
 }
 
 struct KubeletServer::Impl {
   Impl(Options options, KubeletView& view, Authorizer& a, Clock& clock, Logger logger)
-      : state{options, view, clock, options.registry != nullptr ? *options.registry : metrics::Registry::Default(), std::move(logger)},
+      : state{options, view, clock, options.registry != nullptr ? *options.registry : metrics::Registry::Default(),
+              std::move(logger)},
         authorizer(a),
-        requests(state.registry.AddCounters("kubelet_http_requests_total", "[ALPHA] Number of the http requests received since the server started",
+        requests(state.registry.AddCounters("kubelet_http_requests_total",
+                                            "[ALPHA] Number of the http requests received since the server started",
                                             {"long_running", "method", "path", "server_type"})),
-        inflight(state.registry.AddGauges("kubelet_http_inflight_requests", "[ALPHA] Number of the inflight http requests",
+        inflight(state.registry.AddGauges("kubelet_http_inflight_requests",
+                                          "[ALPHA] Number of the inflight http requests",
                                           {"long_running", "method", "path", "server_type"})),
-        duration(state.registry.AddHistograms("kubelet_http_requests_duration_seconds", "[ALPHA] Duration in seconds to serve http requests",
+        duration(state.registry.AddHistograms("kubelet_http_requests_duration_seconds",
+                                              "[ALPHA] Duration in seconds to serve http requests",
                                               {"long_running", "method", "path", "server_type"})) {
     for (const Route& route : kRoutes) Install(route);
   }
@@ -120,8 +125,8 @@ struct KubeletServer::Impl {
   metrics::Family<metrics::Gauge>& inflight;
   metrics::Family<metrics::Histogram>& duration;
   std::atomic<size_t> long_requests{0};
-  http::Router router;         // everything
-  http::Router public_router;  // what the healthz listener serves
+  http::Router router;                   // everything
+  http::Router public_router;            // what the healthz listener serves
   std::unique_ptr<http::Server> server;  // last: it stops first
 };
 
@@ -129,7 +134,8 @@ void KubeletServer::Impl::Install(const Route& route) {
   const Options& options = state.options;
   std::string_view refusal;
   if (route.group != Group::kAlways && !options.enable_debugging_handlers) refusal = "Debug endpoints are disabled.";
-  if (refusal.empty() && route.group == Group::kSystemLog && !options.enable_system_log_handler) refusal = "logs endpoint is disabled.";
+  if (refusal.empty() && route.group == Group::kSystemLog && !options.enable_system_log_handler)
+    refusal = "logs endpoint is disabled.";
   http::Handler handler;
   if (refusal.empty()) {
     handler = [this, run = route.handler](const http::Request& q, http::ResponseWriter& w) { run(state, q, w); };
@@ -143,11 +149,17 @@ void KubeletServer::Impl::Install(const Route& route) {
 std::vector<http::Listen> KubeletServer::Impl::Listeners() const {
   const Options& o = state.options;
   std::vector<http::Listen> listeners;
-  if (!o.address.empty()) listeners.push_back({.name = std::string(kMain), .host = o.address, .port = o.port, .unix_path = {}, .tls = o.tls});
+  if (!o.address.empty())
+    listeners.push_back({.name = std::string(kMain), .host = o.address, .port = o.port, .unix_path = {}, .tls = o.tls});
   if (!o.healthz_address.empty()) {
-    listeners.push_back({.name = std::string(kHealthz), .host = o.healthz_address, .port = o.healthz_port, .unix_path = {}, .tls = nullptr});
+    listeners.push_back({.name = std::string(kHealthz),
+                         .host = o.healthz_address,
+                         .port = o.healthz_port,
+                         .unix_path = {},
+                         .tls = nullptr});
   }
-  if (!o.unix_path.empty()) listeners.push_back({.name = std::string(kUnix), .host = {}, .port = 0, .unix_path = o.unix_path, .tls = nullptr});
+  if (!o.unix_path.empty())
+    listeners.push_back({.name = std::string(kUnix), .host = {}, .port = 0, .unix_path = o.unix_path, .tls = nullptr});
   return listeners;
 }
 
@@ -157,7 +169,8 @@ void KubeletServer::Impl::Serve(const http::Request& request, http::ResponseWrit
   if (request.listener == kHealthz) return public_router.Serve(routed, response);
   const std::string path = PathBucket(request.path);
   const bool long_running = path == "exec" || path == "attach" || path == "portForward";
-  const std::vector<std::string> labels = {long_running ? "true" : "false", MethodBucket(request.method), path, "readwrite"};
+  const std::vector<std::string> labels = {long_running ? "true" : "false", MethodBucket(request.method), path,
+                                           "readwrite"};
   requests.With(labels).Inc();
   metrics::Gauge& now = inflight.With(labels);
   now.Add(1);
@@ -168,8 +181,10 @@ void KubeletServer::Impl::Serve(const http::Request& request, http::ResponseWrit
 }
 
 // Requests that hold a thread for as long as the client likes are bounded, so that the short ones always find one.
-void KubeletServer::Impl::ServeAdmitted(const std::string& path, http::Request& request, http::ResponseWriter& response) {
-  const bool is_long = path == "exec" || path == "attach" || path == "portForward" || path == "run" || (path == "containerLogs" && request.HasQuery("follow"));
+void KubeletServer::Impl::ServeAdmitted(const std::string& path, http::Request& request,
+                                        http::ResponseWriter& response) {
+  const bool is_long = path == "exec" || path == "attach" || path == "portForward" || path == "run" ||
+                       (path == "containerLogs" && request.HasQuery("follow"));
   if (!is_long) return router.Serve(request, response);
   if (++long_requests > state.options.max_long_requests) {
     response.headers().Set("Retry-After", "1");
@@ -191,34 +206,47 @@ bool KubeletServer::Impl::Admit(const http::Request& request, http::ResponseWrit
   const AuthAttributes attributes = AttributesOf(request, *user, SubresourceOf(request.path), state.options.node_name);
   const Result<bool> allowed = authorizer.Authorize(request.ctx, attributes);
   if (!allowed.ok()) {
-    state.logger.Error(allowed.status(), "Authorization error", {{"user", user->name}, {"verb", attributes.verb}, {"subresource", attributes.subresource}});
-    response.Reply(500, kText, fmt::format("Authorization error (user={}, verb={}, resource=nodes, subresource={})", user->name, attributes.verb,
-                                           attributes.subresource));
+    state.logger.Error(allowed.status(), "Authorization error",
+                       {{"user", user->name}, {"verb", attributes.verb}, {"subresource", attributes.subresource}});
+    response.Reply(500, kText,
+                   fmt::format("Authorization error (user={}, verb={}, resource=nodes, subresource={})", user->name,
+                               attributes.verb, attributes.subresource));
     return false;
   }
   if (*allowed) return true;
-  if (state.logger.V(2)) state.logger.Info("Forbidden", {{"user", user->name}, {"verb", attributes.verb}, {"subresource(s)", attributes.subresource}});
-  response.Reply(403, kText, fmt::format("Forbidden (user={}, verb={}, resource=nodes, subresource(s)=[{}])\n", user->name, attributes.verb, attributes.subresource));
+  if (state.logger.V(2))
+    state.logger.Info("Forbidden",
+                      {{"user", user->name}, {"verb", attributes.verb}, {"subresource(s)", attributes.subresource}});
+  response.Reply(403, kText,
+                 fmt::format("Forbidden (user={}, verb={}, resource=nodes, subresource(s)=[{}])\n", user->name,
+                             attributes.verb, attributes.subresource));
   return false;
 }
 
 KubeletServer::KubeletServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 KubeletServer::~KubeletServer() = default;
 
-Result<std::unique_ptr<KubeletServer>> KubeletServer::Start(Options options, KubeletView& view, Authorizer& authorizer, ElasticPool& pool,
-                                                            Clock& clock, Logger logger) {
-  if (!options.address.empty() && !options.tls) return Error(Code::kInvalid, "the kubelet's server needs TLS: no certificate was given");
-  if (!options.healthz_address.empty() && options.healthz_address != "::1" && !options.healthz_address.starts_with("127.")) {
-    logger.Warning("healthz is served without authentication on an address that is not the loopback", {{"healthzBindAddress", options.healthz_address}});
+Result<std::unique_ptr<KubeletServer>> KubeletServer::Start(Options options, KubeletView& view, Authorizer& authorizer,
+                                                            ElasticPool& pool, Clock& clock, Logger logger) {
+  if (!options.address.empty() && !options.tls)
+    return Error(Code::kInvalid, "the kubelet's server needs TLS: no certificate was given");
+  if (!options.healthz_address.empty() && options.healthz_address != "::1" &&
+      !options.healthz_address.starts_with("127.")) {
+    logger.Warning("healthz is served without authentication on an address that is not the loopback",
+                   {{"healthzBindAddress", options.healthz_address}});
   }
   auto impl = std::make_unique<Impl>(std::move(options), view, authorizer, clock, logger);
   Impl* const raw = impl.get();
-  http::Server::Options http_options{.listen = impl->Listeners(), .limits = impl->state.options.limits, .thread_name = "kubelet-http"};
+  http::Server::Options http_options{
+      .listen = impl->Listeners(), .limits = impl->state.options.limits, .thread_name = "kubelet-http"};
   impl->server = KNARR_TRY(http::Server::Start(
-      std::move(http_options), pool, [raw](const http::Request& q, http::ResponseWriter& w) { raw->Serve(q, w); }, clock, std::move(logger)));
+      std::move(http_options), pool, [raw](const http::Request& q, http::ResponseWriter& w) { raw->Serve(q, w); },
+      clock, std::move(logger)));
   return std::unique_ptr<KubeletServer>(new KubeletServer(std::move(impl)));
 }
 
-uint16_t KubeletServer::Port(std::string_view listener) const { return impl_->server->Port(listener); }
+uint16_t KubeletServer::Port(std::string_view listener) const {
+  return impl_->server->Port(listener);
+}
 
 }  // namespace knarr::kubelet

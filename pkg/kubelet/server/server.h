@@ -84,8 +84,9 @@ class KubeletServer {
   };
   // All arguments outlive the server. Long requests (logs -f, exec) hold a thread of the
   // pool each.
-  static Result<std::unique_ptr<KubeletServer>> Start(Options options, KubeletView& view, Authorizer& authorizer, ElasticPool& pool,
-                                                      Clock& clock = Clock::Real(), Logger logger = {});
+  static Result<std::unique_ptr<KubeletServer>> Start(Options options, KubeletView& view, Authorizer& authorizer,
+                                                      ElasticPool& pool, Clock& clock = Clock::Real(),
+                                                      Logger logger = {});
   ~KubeletServer();
   KubeletServer(const KubeletServer&) = delete;
 

@@ -19,28 +19,38 @@ namespace {
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
-Context TenSeconds() { return Context::Background().WithTimeout(10s); }
+Context TenSeconds() {
+  return Context::Background().WithTimeout(10s);
+}
 
 class FakeView : public KubeletView {
  public:
   std::string PodsJson() override { return "{\"kind\":\"PodList\"}"; }
   std::string RunningPodsJson() override { return "{\"kind\":\"PodList\",\"running\":true}"; }
   std::vector<LocalPod> LocalPods() override {
-    return {{.pod_namespace = "default", .name = "web", .uid = "u1", .phase = "Running", .why = "image \"x\" <missing>", .containers = {{.name = "c"}}}};
+    return {{.pod_namespace = "default",
+             .name = "web",
+             .uid = "u1",
+             .phase = "Running",
+             .why = "image \"x\" <missing>",
+             .containers = {{.name = "c"}}}};
   }
   std::vector<BadManifest> BadManifests() override { return {{.file = "/m/a.yaml", .error = "yaml: line 2: bad"}}; }
-  Result<ContainerRef> FindContainer(const std::string& ns, const std::string& pod, const std::string& container, bool previous) override {
+  Result<ContainerRef> FindContainer(const std::string& ns, const std::string& pod, const std::string& container,
+                                     bool previous) override {
     if (ns != "default" || pod != "web") return Error(Code::kNotFound, "pod \"{}\" does not exist", pod);
     if (container != "c") return Error(Code::kNotFound, "container \"{}\" not found in pod \"{}\"", container, pod);
     if (previous) return Error(Code::kBadRequest, "previous terminated container \"c\" in pod \"web\" not found");
-    return ContainerRef{.pod_uid = "u1", .sandbox_id = "s1", .container_id = "id1", .log_path = log_path, .running = running};
+    return ContainerRef{
+        .pod_uid = "u1", .sandbox_id = "s1", .container_id = "id1", .log_path = log_path, .running = running};
   }
   Result<ContainerRef> FindPod(const std::string&, const std::string& pod) override {
     if (pod != "web") return Error(Code::kNotFound, "pod \"{}\" does not exist", pod);
     return ContainerRef{.pod_uid = "u1", .sandbox_id = "s1", .container_id = {}, .log_path = {}};
   }
   bool ContainerRunning(const std::string&) override { return running; }
-  Result<std::string> ExecUrl(const Context&, const std::string& id, const std::vector<std::string>& command, const StreamOptions& s) override {
+  Result<std::string> ExecUrl(const Context&, const std::string& id, const std::vector<std::string>& command,
+                              const StreamOptions& s) override {
     asked = fmt::format("exec {} {} {}{}{}{}", id, command.size(), s.in, s.out, s.err, s.tty);
     return streaming_url;
   }
@@ -48,11 +58,13 @@ class FakeView : public KubeletView {
     asked = "attach " + id;
     return streaming_url;
   }
-  Result<std::string> PortForwardUrl(const Context&, const std::string& id, const std::vector<int32_t>& ports) override {
+  Result<std::string> PortForwardUrl(const Context&, const std::string& id,
+                                     const std::vector<int32_t>& ports) override {
     asked = fmt::format("portForward {} {}", id, ports.size());
     return streaming_url;
   }
-  Result<std::string> RunInContainer(const Context&, const std::string&, const std::vector<std::string>& command) override {
+  Result<std::string> RunInContainer(const Context&, const std::string&,
+                                     const std::vector<std::string>& command) override {
     return fmt::format("ran {}", command.size());
   }
   Result<stats::Summary> StatsSummary(const Context&, bool) override {
@@ -60,10 +72,12 @@ class FakeView : public KubeletView {
     stats::Summary s;
     s.node.node_name = "node1";
     s.node.start_time = WallTime(1700000000s);
-    s.node.cpu = stats::Cpu{.time = WallTime(1700000001s), .usage_nano_cores = {}, .usage_core_nano_seconds = 2'500'000'000};
+    s.node.cpu =
+        stats::Cpu{.time = WallTime(1700000001s), .usage_nano_cores = {}, .usage_core_nano_seconds = 2'500'000'000};
     stats::Pod pod{.name = "web", .pod_namespace = "default", .uid = "u1"};
     stats::Container c{.name = "c", .start_time = WallTime(1700000000s)};
-    c.memory = stats::Memory{.time = WallTime(1700000001s), .available_bytes = {}, .usage_bytes = 10, .working_set_bytes = 5};
+    c.memory =
+        stats::Memory{.time = WallTime(1700000001s), .available_bytes = {}, .usage_bytes = 10, .working_set_bytes = 5};
     pod.containers.push_back(c);
     s.pods.push_back(pod);
     return s;
@@ -127,7 +141,8 @@ class Runtime {
   std::thread thread_;
 };
 
-const std::string kUpgradeHead = "Connection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n";
+const std::string kUpgradeHead =
+    "Connection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n";
 
 struct Fixture {
   std::string dir;
@@ -153,8 +168,9 @@ struct Fixture {
     options.pod_log_dir = dir + "/pods";
     options.system_log_dir = dir + "/log";
     options.registry = &registry;
-    options.tls = *tls::ServerConfig::New(
-        {.cert_file = Put("s.crt", serving.cert_pem), .key_file = Put("s.key", serving.key_pem), .client_ca_file = ca_file});
+    options.tls = *tls::ServerConfig::New({.cert_file = Put("s.crt", serving.cert_pem),
+                                           .key_file = Put("s.key", serving.key_pem),
+                                           .client_ca_file = ca_file});
     fs::create_directories(dir + "/pods/p/c");
     fs::create_directories(dir + "/log/sub");
     view.log_path = dir + "/pods/p/c/0.log";
@@ -167,9 +183,17 @@ struct Fixture {
     BOOST_REQUIRE(WriteFileAtomically(dir + "/" + file, text, 0600).ok());
     return dir + "/" + file;
   }
-  static tls::KeyPair Issue(const std::string& name, bool is_ca, bool client, std::vector<std::string> groups, const tls::KeyPair* issuer) {
+  static tls::KeyPair Issue(const std::string& name, bool is_ca, bool client, std::vector<std::string> groups,
+                            const tls::KeyPair* issuer) {
     const WallTime now = std::chrono::system_clock::now();
-    return *tls::IssueCertificate({.common_name = name, .organizations = std::move(groups), .names = {"127.0.0.1"}, .ca = is_ca, .client = client, .not_before = now - 1h, .not_after = now + 1h}, issuer);
+    return *tls::IssueCertificate({.common_name = name,
+                                   .organizations = std::move(groups),
+                                   .names = {"127.0.0.1"},
+                                   .ca = is_ca,
+                                   .client = client,
+                                   .not_before = now - 1h,
+                                   .not_after = now + 1h},
+                                  issuer);
   }
   void Start() {
     Result<std::unique_ptr<KubeletServer>> started = KubeletServer::Start(options, view, *authorizer, pool);
@@ -178,10 +202,13 @@ struct Fixture {
   }
   std::shared_ptr<tls::ClientConfig> As(const std::string& name, const std::vector<std::string>& groups) {
     const tls::KeyPair pair = Issue(name, false, true, groups, &ca);
-    return *tls::ClientConfig::New({.ca_file = ca_file, .cert_file = Put(name + ".crt", pair.cert_pem), .key_file = Put(name + ".key", pair.key_pem)});
+    return *tls::ClientConfig::New({.ca_file = ca_file,
+                                    .cert_file = Put(name + ".crt", pair.cert_pem),
+                                    .key_file = Put(name + ".key", pair.key_pem)});
   }
   std::shared_ptr<tls::ClientConfig> Nobody() { return *tls::ClientConfig::New({.ca_file = ca_file}); }
-  http::Response Ask(const std::string& method, const std::string& target, const std::shared_ptr<tls::ClientConfig>& as) {
+  http::Response Ask(const std::string& method, const std::string& target,
+                     const std::shared_ptr<tls::ClientConfig>& as) {
     http::ClientRequest request;
     request.method = method;
     request.url = *http::ParseUrl("https://127.0.0.1:" + std::to_string(server->Port("main")) + target);
@@ -243,7 +270,8 @@ BOOST_AUTO_TEST_CASE(without_identity_every_route_is_401_and_localhost_serves_he
   const auto nobody = Nobody();
   const auto stranger_ca = Issue("other", true, false, {}, nullptr);
   const tls::KeyPair forged = Issue("admin", false, true, {"system:masters"}, &stranger_ca);
-  const auto stranger = *tls::ClientConfig::New({.ca_file = ca_file, .cert_file = Put("f.crt", forged.cert_pem), .key_file = Put("f.key", forged.key_pem)});
+  const auto stranger = *tls::ClientConfig::New(
+      {.ca_file = ca_file, .cert_file = Put("f.crt", forged.cert_pem), .key_file = Put("f.key", forged.key_pem)});
   int required = 0;
   for (const RouteInfo& route : ServerRoutes()) {
     const std::string path = PathOf(route.pattern);
@@ -274,7 +302,8 @@ BOOST_AUTO_TEST_CASE(identities_are_authorised_by_group_and_refused_in_upstreams
   const http::Response refused = Ask("GET", "/stats/summary", dev);
   BOOST_TEST(refused.status == 403);
   BOOST_TEST(refused.body == "Forbidden (user=dev, verb=get, resource=nodes, subresource(s)=[stats])\n");
-  for (const RouteInfo& route : ServerRoutes()) BOOST_TEST(Ask(route.method, PathOf(route.pattern), dev).status == 403, route.pattern);
+  for (const RouteInfo& route : ServerRoutes())
+    BOOST_TEST(Ask(route.method, PathOf(route.pattern), dev).status == 403, route.pattern);
 }
 
 BOOST_AUTO_TEST_CASE(a_server_without_tls_does_not_start) {
@@ -287,9 +316,13 @@ BOOST_AUTO_TEST_CASE(the_unix_socket_shows_pods_with_their_reasons) {
   const http::Response pods = Local("/knarr/v1/pods");
   BOOST_TEST(pods.status == 200);
   BOOST_TEST(pods.body ==
-             "{\"node\":\"node1\",\"pods\":[{\"namespace\":\"default\",\"name\":\"web\",\"uid\":\"u1\",\"phase\":\"Running\",\"ready\":false,"
-             "\"why\":\"image \\\"x\\\" \\u003cmissing\\u003e\",\"containers\":[{\"name\":\"c\",\"kind\":\"\",\"state\":\"\",\"image\":\"\",\"ready\":false,"
-             "\"restarts\":0}],\"events\":[]}],\"badManifests\":[{\"file\":\"/m/a.yaml\",\"error\":\"yaml: line 2: bad\",\"since\":\"1970-01-01T00:00:00Z\"}]}");
+             "{\"node\":\"node1\",\"pods\":[{\"namespace\":\"default\",\"name\":\"web\",\"uid\":\"u1\",\"phase\":"
+             "\"Running\",\"ready\":false,"
+             "\"why\":\"image \\\"x\\\" "
+             "\\u003cmissing\\u003e\",\"containers\":[{\"name\":\"c\",\"kind\":\"\",\"state\":\"\",\"image\":\"\","
+             "\"ready\":false,"
+             "\"restarts\":0}],\"events\":[]}],\"badManifests\":[{\"file\":\"/m/a.yaml\",\"error\":\"yaml: line 2: "
+             "bad\",\"since\":\"1970-01-01T00:00:00Z\"}]}");
   BOOST_TEST(Local("/configz").body == "{\"kubeletconfig\":{\"port\":10250}}");
   BOOST_TEST(Local("/runningpods/").status == 200);
   BOOST_TEST(Local("/run/default/web/c?cmd=ls%20-l", "POST").body == "ran 2");
@@ -300,7 +333,8 @@ BOOST_AUTO_TEST_CASE(health_follows_the_sync_loop) {
   BOOST_TEST(Healthz("/healthz?verbose").body == "[+]ping ok\n[+]log ok\n[+]syncloop ok\nhealthz check passed\n");
   view.sync_loop = Error(Code::kInternal, "sync Loop took longer than expected");
   BOOST_TEST(Healthz("/healthz").status == 500);
-  BOOST_TEST(Healthz("/healthz").body == "[+]ping ok\n[+]log ok\n[-]syncloop failed: reason withheld\nhealthz check failed\n");
+  BOOST_TEST(Healthz("/healthz").body ==
+             "[+]ping ok\n[+]log ok\n[-]syncloop failed: reason withheld\nhealthz check failed\n");
   BOOST_TEST(Healthz("/healthz/ping").body == "ok");
   BOOST_TEST(Healthz("/healthz/syncloop").body == "internal server error: sync Loop took longer than expected\n");
   BOOST_TEST(Healthz("/healthz/nothing").status == 404);
@@ -309,19 +343,26 @@ BOOST_AUTO_TEST_CASE(health_follows_the_sync_loop) {
 BOOST_AUTO_TEST_CASE(statistics_and_metrics_have_upstreams_names) {
   Start();
   BOOST_TEST(Local("/stats/summary").body ==
-             "{\"node\":{\"nodeName\":\"node1\",\"startTime\":\"2023-11-14T22:13:20Z\",\"cpu\":{\"time\":\"2023-11-14T22:13:21Z\","
-             "\"usageCoreNanoSeconds\":2500000000}},\"pods\":[{\"podRef\":{\"name\":\"web\",\"namespace\":\"default\",\"uid\":\"u1\"},\"startTime\":null,"
-             "\"containers\":[{\"name\":\"c\",\"startTime\":\"2023-11-14T22:13:20Z\",\"memory\":{\"time\":\"2023-11-14T22:13:21Z\",\"usageBytes\":10,"
+             "{\"node\":{\"nodeName\":\"node1\",\"startTime\":\"2023-11-14T22:13:20Z\",\"cpu\":{\"time\":\"2023-11-"
+             "14T22:13:21Z\","
+             "\"usageCoreNanoSeconds\":2500000000}},\"pods\":[{\"podRef\":{\"name\":\"web\",\"namespace\":\"default\","
+             "\"uid\":\"u1\"},\"startTime\":null,"
+             "\"containers\":[{\"name\":\"c\",\"startTime\":\"2023-11-14T22:13:20Z\",\"memory\":{\"time\":\"2023-11-"
+             "14T22:13:21Z\",\"usageBytes\":10,"
              "\"workingSetBytes\":5}}]}]}");
   const std::string resource = Local("/metrics/resource").body;
   BOOST_TEST(resource.find("node_cpu_usage_seconds_total 2.5 1700000001000\n") != std::string::npos);
-  BOOST_TEST(resource.find("container_memory_working_set_bytes{container=\"c\",namespace=\"default\",pod=\"web\"} 5 1700000001000\n") != std::string::npos);
+  BOOST_TEST(
+      resource.find(
+          "container_memory_working_set_bytes{container=\"c\",namespace=\"default\",pod=\"web\"} 5 1700000001000\n") !=
+      std::string::npos);
   BOOST_TEST(resource.find("\nresource_scrape_error 0\n") != std::string::npos);
-  BOOST_TEST(Local("/metrics/cadvisor").body.find("container_memory_usage_bytes{container=\"c\",id=\"\"") != std::string::npos);
+  BOOST_TEST(Local("/metrics/cadvisor").body.find("container_memory_usage_bytes{container=\"c\",id=\"\"") !=
+             std::string::npos);
   BOOST_TEST(Local("/metrics/probes").body == "prober_probe_total 1\n");
   const http::Response own = Local("/metrics");
-  BOOST_TEST(own.body.find("kubelet_http_requests_total{long_running=\"false\",method=\"GET\",path=\"metrics/resource\",server_type=\"readwrite\"} 1\n") !=
-             std::string::npos);
+  BOOST_TEST(own.body.find("kubelet_http_requests_total{long_running=\"false\",method=\"GET\",path=\"metrics/"
+                           "resource\",server_type=\"readwrite\"} 1\n") != std::string::npos);
   BOOST_TEST(own.headers.Get("Content-Type").starts_with("text/plain; version=0.0.4"));
   view.stats_error = Error(Code::kInternal, "broken");
   BOOST_TEST(Local("/metrics/resource").body.find("\nscrape_error 1\n") != std::string::npos);
@@ -341,7 +382,8 @@ BOOST_AUTO_TEST_CASE(container_logs_are_chosen_by_query_and_bad_queries_refused)
   BOOST_TEST(Local(url + "?sinceTime=2020-01-01T00:00:01Z").body == "line 1\nline 2\n");
   BOOST_TEST(Local(url + "?sinceSeconds=10").body == "");
   BOOST_TEST(Local(url + "?follow=true").body == "line 0\nline 1\nline 2\n");  // the container has ended
-  for (const char* bad : {"?tailLines=-1", "?limitBytes=0", "?sinceSeconds=0", "?sinceSeconds=1&sinceTime=2020-01-01T00:00:01Z"}) {
+  for (const char* bad :
+       {"?tailLines=-1", "?limitBytes=0", "?sinceSeconds=0", "?sinceSeconds=1&sinceTime=2020-01-01T00:00:01Z"}) {
     BOOST_TEST(Local(url + bad).status == 422, bad);
   }
   for (const char* bad : {"?tailLines=x", "?sinceTime=yesterday"}) BOOST_TEST(Local(url + bad).status == 400, bad);
@@ -387,7 +429,9 @@ BOOST_AUTO_TEST_CASE(system_logs_stay_beneath_their_directory) {
   Put("outside", "secret");
   fs::create_symlink(dir + "/outside", dir + "/log/link");
   Start();
-  BOOST_TEST(Local("/logs/").body.find("<a href=\"a.log\">a.log</a>\n<a href=\"link\">link</a>\n<a href=\"sub/\">sub/</a>\n") != std::string::npos);
+  BOOST_TEST(Local("/logs/").body.find(
+                 "<a href=\"a.log\">a.log</a>\n<a href=\"link\">link</a>\n<a href=\"sub/\">sub/</a>\n") !=
+             std::string::npos);
   BOOST_TEST(Local("/logs/a.log").body == "hello\n");
   BOOST_TEST(Local("/logs/sub/b.log").body == "b\n");
   BOOST_TEST(Local("/logs/none").status == 404);
@@ -396,13 +440,19 @@ BOOST_AUTO_TEST_CASE(system_logs_stay_beneath_their_directory) {
 }
 
 BOOST_AUTO_TEST_CASE(an_upgrade_is_tunnelled_both_ways_after_a_real_101_and_carries_no_credentials) {
-  Runtime runtime("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\nX-Other: 1\r\n\r\nhello");
+  Runtime runtime(
+      "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: "
+      "v4.channel.k8s.io\r\nX-Other: 1\r\n\r\nhello");
   view.streaming_url = runtime.url;
   Start();
-  const net::StreamPtr stream = Raw("POST /exec/default/web/c?command=ls&command=-l&output=1&error=1&tty=1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret\r\n" +
-                                    kUpgradeHead + "Content-Length: 0\r\n\r\n");
+  const net::StreamPtr stream =
+      Raw("POST /exec/default/web/c?command=ls&command=-l&output=1&error=1&tty=1 HTTP/1.1\r\nHost: x\r\nAuthorization: "
+          "Bearer secret\r\n" +
+          kUpgradeHead + "Content-Length: 0\r\n\r\n");
   const std::string head = ReadUntil(*stream, "\r\n\r\n");
-  BOOST_TEST(head == "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n\r\n");
+  BOOST_TEST(head ==
+             "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "
+             "SPDY/3.1\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n\r\n");
   BOOST_TEST(ReadUntil(*stream, "hello") == "hello");
   BOOST_TEST(stream->Write(TenSeconds(), "quiet").ok());
   BOOST_TEST(ReadUntil(*stream, "QUIET") == "QUIET");
@@ -416,7 +466,8 @@ BOOST_AUTO_TEST_CASE(an_upgrade_is_tunnelled_both_ways_after_a_real_101_and_carr
 BOOST_AUTO_TEST_CASE(anything_but_a_real_101_is_passed_on_and_nothing_is_tunnelled) {
   const std::string next_request = "GET /pods HTTP/1.1\r\nHost: x\r\n\r\n";
   const std::vector<std::pair<std::string, std::string>> answers = {
-      {"HTTP/1.1 200 OK\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nContent-Length: 4\r\n\r\nfine", "HTTP/1.1 200 OK"},
+      {"HTTP/1.1 200 OK\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nContent-Length: 4\r\n\r\nfine",
+       "HTTP/1.1 200 OK"},
       {"HTTP/1.1 400 Bad Request\r\nContent-Length: 3\r\n\r\nbad", "HTTP/1.1 400 Bad Request"},
       {"HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1/\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 302 Found"},
       {"HTTP/1.1 101 Switching Protocols\r\n\r\n", "HTTP/1.1 502 Bad Gateway"},
@@ -434,7 +485,8 @@ BOOST_AUTO_TEST_CASE(anything_but_a_real_101_is_passed_on_and_nothing_is_tunnell
       view.streaming_url = runtime.url;
     }
     // What the attacker sends behind the upgrade must reach nobody.
-    const net::StreamPtr stream = Raw("POST /exec/default/web/c?output=1 HTTP/1.1\r\nHost: x\r\n" + kUpgradeHead + "Content-Length: 0\r\n\r\n" + next_request);
+    const net::StreamPtr stream = Raw("POST /exec/default/web/c?output=1 HTTP/1.1\r\nHost: x\r\n" + kUpgradeHead +
+                                      "Content-Length: 0\r\n\r\n" + next_request);
     const std::string all = ReadUntil(*stream, "[never]");
     BOOST_TEST(all.substr(0, all.find("\r\n")) == status, answer);
     BOOST_TEST(all.ends_with("[end]"));
@@ -450,7 +502,8 @@ BOOST_AUTO_TEST_CASE(streams_need_an_upgrade_and_something_to_stream) {
   BOOST_TEST(Local("/exec/default/web/c", "POST").headers.Get("Connection") == "close");
   BOOST_TEST(Local("/portForward/default/web", "POST").status == 400);
   const auto ask = [&](const std::string& target, const std::string& upgrade) {
-    const net::StreamPtr stream = Raw("GET " + target + " HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: " + upgrade + "\r\n\r\n");
+    const net::StreamPtr stream =
+        Raw("GET " + target + " HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: " + upgrade + "\r\n\r\n");
     return ReadUntil(*stream, "\r\n");
   };
   BOOST_TEST(ask("/exec/default/web/c", "SPDY/3.1").starts_with("HTTP/1.1 400"));

@@ -10,8 +10,12 @@ namespace {
 using metrics::Labels;
 using metrics::TextWriter;
 
-int64_t Milliseconds(WallTime time) { return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count(); }
-double Seconds(uint64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e9; }
+int64_t Milliseconds(WallTime time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+double Seconds(uint64_t nanoseconds) {
+  return static_cast<double>(nanoseconds) / 1e9;
+}
 
 struct Value {
   double value;
@@ -24,7 +28,7 @@ MaybeValue CpuSeconds(const std::optional<Cpu>& cpu) {
   return Value{Seconds(*cpu->usage_core_nano_seconds), Milliseconds(cpu->time)};
 }
 
-MaybeValue MemoryOf(const std::optional<Memory>& memory, std::optional<uint64_t> Memory::* field) {
+MaybeValue MemoryOf(const std::optional<Memory>& memory, std::optional<uint64_t> Memory::*field) {
   if (!memory || !((*memory).*field)) return std::nullopt;
   return Value{static_cast<double>(*((*memory).*field)), Milliseconds(memory->time)};
 }
@@ -59,8 +63,8 @@ class Family {
 
 using OfContainer = std::function<MaybeValue(const Container&)>;
 
-void ContainerFamily(TextWriter& writer, const Summary& summary, std::string_view name, std::string_view help, std::string_view type,
-                     const OfContainer& value) {
+void ContainerFamily(TextWriter& writer, const Summary& summary, std::string_view name, std::string_view help,
+                     std::string_view type, const OfContainer& value) {
   Family family(writer, name, help, type);
   for (const Pod& pod : summary.pods) {
     for (const Container& c : pod.containers) {
@@ -69,19 +73,20 @@ void ContainerFamily(TextWriter& writer, const Summary& summary, std::string_vie
   }
 }
 
-void PodFamily(TextWriter& writer, const Summary& summary, std::string_view name, std::string_view help, std::string_view type,
-               const std::function<MaybeValue(const Pod&)>& value) {
+void PodFamily(TextWriter& writer, const Summary& summary, std::string_view name, std::string_view help,
+               std::string_view type, const std::function<MaybeValue(const Pod&)>& value) {
   Family family(writer, name, help, type);
   for (const Pod& pod : summary.pods) family.Sample({{"namespace", pod.pod_namespace}, {"pod", pod.name}}, value(pod));
 }
 
 // cAdvisor's labels; what the summary does not know is empty.
-void CadvisorFamily(TextWriter& writer, const Summary& summary, std::string_view name, std::string_view help, std::string_view type,
-                    const OfContainer& value) {
+void CadvisorFamily(TextWriter& writer, const Summary& summary, std::string_view name, std::string_view help,
+                    std::string_view type, const OfContainer& value) {
   Family family(writer, name, help, type);
   for (const Pod& pod : summary.pods) {
     for (const Container& c : pod.containers) {
-      Labels labels = {{"container", c.name}, {"id", ""}, {"image", ""}, {"name", ""}, {"namespace", pod.pod_namespace}, {"pod", pod.name}};
+      Labels labels = {{"container", c.name}, {"id", ""}, {"image", ""}, {"name", ""}, {"namespace", pod.pod_namespace},
+                       {"pod", pod.name}};
       if (name == "container_cpu_usage_seconds_total") labels.insert(labels.begin() + 1, {"cpu", "total"});
       family.Sample(labels, value(c));
     }
@@ -89,13 +94,19 @@ void CadvisorFamily(TextWriter& writer, const Summary& summary, std::string_view
 }
 
 void NetworkFamily(TextWriter& writer, const Summary& summary, std::string_view name, std::string_view help,
-                   std::optional<uint64_t> Interface::* field) {
+                   std::optional<uint64_t> Interface::*field) {
   Family family(writer, name, help, "counter");
   for (const Pod& pod : summary.pods) {
     if (!pod.network) continue;
     for (const Interface& i : pod.network->interfaces) {
       if (!(i.*field)) continue;
-      family.Sample({{"container", ""}, {"id", ""}, {"image", ""}, {"interface", i.name}, {"name", ""}, {"namespace", pod.pod_namespace}, {"pod", pod.name}},
+      family.Sample({{"container", ""},
+                     {"id", ""},
+                     {"image", ""},
+                     {"interface", i.name},
+                     {"name", ""},
+                     {"namespace", pod.pod_namespace},
+                     {"pod", pod.name}},
                     Value{static_cast<double>(*(i.*field)), Milliseconds(pod.network->time)});
     }
   }
@@ -105,19 +116,24 @@ void NetworkFamily(TextWriter& writer, const Summary& summary, std::string_view 
 
 std::string ResourceMetrics(const Summary& summary) {
   TextWriter w;
-  ContainerFamily(w, summary, "container_cpu_usage_seconds_total", "[STABLE] Cumulative cpu time consumed by the container in core-seconds",
-                  "counter", [](const Container& c) { return CpuSeconds(c.cpu); });
-  ContainerFamily(w, summary, "container_memory_working_set_bytes", "[STABLE] Current working set of the container in bytes", "gauge",
+  ContainerFamily(w, summary, "container_cpu_usage_seconds_total",
+                  "[STABLE] Cumulative cpu time consumed by the container in core-seconds", "counter",
+                  [](const Container& c) { return CpuSeconds(c.cpu); });
+  ContainerFamily(w, summary, "container_memory_working_set_bytes",
+                  "[STABLE] Current working set of the container in bytes", "gauge",
                   [](const Container& c) { return MemoryOf(c.memory, &Memory::working_set_bytes); });
-  ContainerFamily(w, summary, "container_start_time_seconds", "[STABLE] Start time of the container since unix epoch in seconds", "gauge", StartTime);
+  ContainerFamily(w, summary, "container_start_time_seconds",
+                  "[STABLE] Start time of the container since unix epoch in seconds", "gauge", StartTime);
   ContainerFamily(w, summary, "container_swap_usage_bytes",
-                  "[ALPHA] Current amount of the container swap usage in bytes. Reported only on non-windows systems", "gauge",
-                  [](const Container& c) { return SwapUsage(c.swap); });
-  Family(w, "node_cpu_usage_seconds_total", "[STABLE] Cumulative cpu time consumed by the node in core-seconds", "counter")
+                  "[ALPHA] Current amount of the container swap usage in bytes. Reported only on non-windows systems",
+                  "gauge", [](const Container& c) { return SwapUsage(c.swap); });
+  Family(w, "node_cpu_usage_seconds_total", "[STABLE] Cumulative cpu time consumed by the node in core-seconds",
+         "counter")
       .Sample({}, CpuSeconds(summary.node.cpu));
   Family(w, "node_memory_working_set_bytes", "[STABLE] Current working set of the node in bytes", "gauge")
       .Sample({}, MemoryOf(summary.node.memory, &Memory::working_set_bytes));
-  PodFamily(w, summary, "pod_cpu_usage_seconds_total", "[STABLE] Cumulative cpu time consumed by the pod in core-seconds", "counter",
+  PodFamily(w, summary, "pod_cpu_usage_seconds_total",
+            "[STABLE] Cumulative cpu time consumed by the pod in core-seconds", "counter",
             [](const Pod& p) { return CpuSeconds(p.cpu); });
   PodFamily(w, summary, "pod_memory_working_set_bytes", "[STABLE] Current working set of the pod in bytes", "gauge",
             [](const Pod& p) { return MemoryOf(p.memory, &Memory::working_set_bytes); });
@@ -128,7 +144,8 @@ std::string CadvisorMetrics(const Summary& summary) {
   TextWriter w;
   CadvisorFamily(w, summary, "container_cpu_usage_seconds_total", "Cumulative cpu time consumed in seconds.", "counter",
                  [](const Container& c) { return CpuSeconds(c.cpu); });
-  CadvisorFamily(w, summary, "container_fs_usage_bytes", "Number of bytes that are consumed by the container on this filesystem.", "gauge",
+  CadvisorFamily(w, summary, "container_fs_usage_bytes",
+                 "Number of bytes that are consumed by the container on this filesystem.", "gauge",
                  [](const Container& c) -> MaybeValue {
                    if (!c.rootfs || !c.rootfs->used_bytes) return std::nullopt;
                    return Value{static_cast<double>(*c.rootfs->used_bytes), Milliseconds(c.rootfs->time)};
@@ -140,12 +157,16 @@ std::string CadvisorMetrics(const Summary& summary) {
                  [](const Container& c) { return MemoryOf(c.memory, &Memory::usage_bytes); });
   CadvisorFamily(w, summary, "container_memory_working_set_bytes", "Current working set in bytes.", "gauge",
                  [](const Container& c) { return MemoryOf(c.memory, &Memory::working_set_bytes); });
-  NetworkFamily(w, summary, "container_network_receive_bytes_total", "Cumulative count of bytes received", &Interface::rx_bytes);
-  NetworkFamily(w, summary, "container_network_receive_errors_total", "Cumulative count of errors encountered while receiving", &Interface::rx_errors);
-  NetworkFamily(w, summary, "container_network_transmit_bytes_total", "Cumulative count of bytes transmitted", &Interface::tx_bytes);
-  NetworkFamily(w, summary, "container_network_transmit_errors_total", "Cumulative count of errors encountered while transmitting",
-                &Interface::tx_errors);
-  CadvisorFamily(w, summary, "container_start_time_seconds", "Start time of the container since unix epoch in seconds.", "gauge", StartTime);
+  NetworkFamily(w, summary, "container_network_receive_bytes_total", "Cumulative count of bytes received",
+                &Interface::rx_bytes);
+  NetworkFamily(w, summary, "container_network_receive_errors_total",
+                "Cumulative count of errors encountered while receiving", &Interface::rx_errors);
+  NetworkFamily(w, summary, "container_network_transmit_bytes_total", "Cumulative count of bytes transmitted",
+                &Interface::tx_bytes);
+  NetworkFamily(w, summary, "container_network_transmit_errors_total",
+                "Cumulative count of errors encountered while transmitting", &Interface::tx_errors);
+  CadvisorFamily(w, summary, "container_start_time_seconds", "Start time of the container since unix epoch in seconds.",
+                 "gauge", StartTime);
   return w.Take();
 }
 

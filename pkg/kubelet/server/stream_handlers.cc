@@ -13,21 +13,30 @@ constexpr auto kDialTimeout = std::chrono::seconds(30);
 
 // What the runtime needs of the client's request, and the client of the runtime's answer. All else stays here:
 // credentials above all.
-constexpr std::string_view kRequestFields[] = {"Upgrade",           "X-Stream-Protocol-Version", "Sec-WebSocket-Key", "Sec-WebSocket-Version",
-                                               "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions",  "Origin",            "User-Agent"};
-constexpr std::string_view kAnswerFields[] = {"Upgrade", "X-Stream-Protocol-Version", "Sec-WebSocket-Accept", "Sec-WebSocket-Protocol",
-                                              "Sec-WebSocket-Extensions"};
+constexpr std::string_view kRequestFields[] = {"Upgrade",
+                                               "X-Stream-Protocol-Version",
+                                               "Sec-WebSocket-Key",
+                                               "Sec-WebSocket-Version",
+                                               "Sec-WebSocket-Protocol",
+                                               "Sec-WebSocket-Extensions",
+                                               "Origin",
+                                               "User-Agent"};
+constexpr std::string_view kAnswerFields[] = {"Upgrade", "X-Stream-Protocol-Version", "Sec-WebSocket-Accept",
+                                              "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"};
 
 http::Headers Select(const http::Headers& from, const auto& names) {
   http::Headers out{{"Connection", "Upgrade"}};
   for (const auto& [name, value] : from) {
-    const bool wanted = std::any_of(std::begin(names), std::end(names), [&](std::string_view w) { return http::EqualFold(w, name); });
+    const bool wanted =
+        std::any_of(std::begin(names), std::end(names), [&](std::string_view w) { return http::EqualFold(w, name); });
     if (wanted) out.Add(name, value);
   }
   return out;
 }
 
-bool Set(const http::Request& request, std::string_view key) { return request.QueryValue(key) == "1" || request.QueryValue(key) == "true"; }
+bool Set(const http::Request& request, std::string_view key) {
+  return request.QueryValue(key) == "1" || request.QueryValue(key) == "true";
+}
 
 Result<KubeletView::StreamOptions> ParseStreams(const http::Request& request) {
   KubeletView::StreamOptions streams;
@@ -35,13 +44,15 @@ Result<KubeletView::StreamOptions> ParseStreams(const http::Request& request) {
   streams.in = Set(request, "input");
   streams.out = Set(request, "output");
   streams.err = Set(request, "error") && !streams.tty;  // with a terminal there is one output
-  if (!streams.in && !streams.out && !streams.err) return Error(Code::kBadRequest, "you must specify at least 1 of stdin, stdout, stderr");
+  if (!streams.in && !streams.out && !streams.err)
+    return Error(Code::kBadRequest, "you must specify at least 1 of stdin, stdout, stderr");
   return streams;
 }
 
 Result<KubeletView::ContainerRef> Find(ServerState& state, const http::Request& request) {
-  KubeletView::ContainerRef found = KNARR_TRY(state.view.FindContainer(
-      std::string(request.Param("namespace")), std::string(request.Param("pod")), std::string(request.Param("container")), false));
+  KubeletView::ContainerRef found =
+      KNARR_TRY(state.view.FindContainer(std::string(request.Param("namespace")), std::string(request.Param("pod")),
+                                         std::string(request.Param("container")), false));
   const std::string_view uid = request.Param("uid");
   if (!uid.empty() && uid != found.pod_uid) return Error(Code::kNotFound, "pod not found");
   return found;
@@ -74,7 +85,8 @@ void PassOn(const http::Response& answer, http::ResponseWriter& response) {
   response.Reply(sane ? answer.status : 502, type.empty() ? "text/plain; charset=utf-8" : type, answer.body);
 }
 
-void ProxyUpgrade(ServerState& state, const http::Request& request, const Result<std::string>& streaming_url, http::ResponseWriter& response) {
+void ProxyUpgrade(ServerState& state, const http::Request& request, const Result<std::string>& streaming_url,
+                  http::ResponseWriter& response) {
   if (!streaming_url.ok()) return ReplyError(response, streaming_url.status());
   http::ClientRequest backend;
   Result<http::Url> url = http::ParseUrl(*streaming_url);
@@ -93,13 +105,15 @@ void ProxyUpgrade(ServerState& state, const http::Request& request, const Result
     return response.Error(502, "unable to upgrade connection: the runtime's streaming server chose another protocol");
   }
   std::string head = "HTTP/1.1 101 Switching Protocols\r\n";
-  for (const auto& [name, value] : Select(upgraded->response.headers, kAnswerFields)) head.append(name).append(": ").append(value).append("\r\n");
+  for (const auto& [name, value] : Select(upgraded->response.headers, kAnswerFields))
+    head.append(name).append(": ").append(value).append("\r\n");
   Result<net::StreamPtr> client = response.Hijack();
   if (!client.ok()) return;
   const Context ctx = request.ctx;
   if (!(*client)->Write(ctx.WithTimeout(kDialTimeout), head + "\r\n").ok()) return;
   const Status ended = net::Tunnel(ctx, **client, *upgraded->stream, state.options.streaming_idle_timeout);
-  if (!ended.ok() && state.logger.V(4)) state.logger.Info("Streaming connection ended", {{"path", request.path}, {"reason", ended.message()}});
+  if (!ended.ok() && state.logger.V(4))
+    state.logger.Info("Streaming connection ended", {{"path", request.path}, {"reason", ended.message()}});
 }
 
 // Also sees to it that a connection on which an upgrade was asked for carries nothing else, whatever comes of it.
@@ -138,7 +152,8 @@ void HandlePortForward(ServerState& state, const http::Request& request, http::R
   if (!RequireUpgrade(request, response)) return;
   const Result<std::vector<int32_t>> ports = ParsePorts(request);
   if (!ports.ok()) return ReplyError(response, ports.status());
-  const Result<KubeletView::ContainerRef> found = state.view.FindPod(std::string(request.Param("namespace")), std::string(request.Param("pod")));
+  const Result<KubeletView::ContainerRef> found =
+      state.view.FindPod(std::string(request.Param("namespace")), std::string(request.Param("pod")));
   if (!found.ok()) return ReplyError(response, found.status());
   const std::string_view uid = request.Param("uid");
   if (!uid.empty() && uid != found->pod_uid) return response.Error(404, "pod not found");

@@ -67,7 +67,8 @@ class KubeletView {
   // previous: the terminated instance before the present one. Errors (kNotFound, kBadRequest) are shown as they are, in
   // upstream's words:
   //   pod "web" does not exist                                       container "x" not found in pod "web"
-  //   container "x" in pod "web" is waiting to start: no logs yet    previous terminated container "x" in pod "web" not found
+  //   container "x" in pod "web" is waiting to start: no logs yet    previous terminated container "x" in pod "web" not
+  //   found
   virtual Result<ContainerRef> FindContainer(const std::string& pod_namespace, const std::string& pod,
                                              const std::string& container, bool previous) = 0;
   // The pod's sandbox, in container_id's place empty.
@@ -78,9 +79,10 @@ class KubeletView {
     bool in = false, out = false, err = false, tty = false;
   };
   // URLs of the runtime's streaming server (CRI Exec, Attach, PortForward).
-  virtual Result<std::string> ExecUrl(const Context& ctx, const std::string& container_id, const std::vector<std::string>& command,
-                                      const StreamOptions& streams) = 0;
-  virtual Result<std::string> AttachUrl(const Context& ctx, const std::string& container_id, const StreamOptions& streams) = 0;
+  virtual Result<std::string> ExecUrl(const Context& ctx, const std::string& container_id,
+                                      const std::vector<std::string>& command, const StreamOptions& streams) = 0;
+  virtual Result<std::string> AttachUrl(const Context& ctx, const std::string& container_id,
+                                        const StreamOptions& streams) = 0;
   virtual Result<std::string> PortForwardUrl(const Context& ctx, const std::string& sandbox_id,
                                              const std::vector<int32_t>& ports) = 0;
   // ExecSync, for /run: stdout and stderr together.

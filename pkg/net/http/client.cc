@@ -31,7 +31,9 @@ Result<net::StreamPtr> Open(const Context& ctx, const ClientRequest& request) {
 
 Result<std::string> RequestText(const ClientRequest& request) {
   std::string text = request.method + " " + request.url.target + " HTTP/1.1\r\n";
-  const auto add = [&](std::string_view name, std::string_view value) { text.append(name).append(": ").append(value).append("\r\n"); };
+  const auto add = [&](std::string_view name, std::string_view value) {
+    text.append(name).append(": ").append(value).append("\r\n");
+  };
   if (!request.headers.Has("Host")) add("Host", request.url.scheme == "unix" ? "localhost" : request.url.Authority());
   for (const auto& [name, value] : request.headers) {
     if ((name + value).find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos || name.empty()) {
@@ -40,7 +42,8 @@ Result<std::string> RequestText(const ClientRequest& request) {
     add(name, value);
   }
   if (!request.headers.Has("Connection")) add("Connection", "close");
-  const bool has_body = !request.body.empty() || request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
+  const bool has_body =
+      !request.body.empty() || request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
   if (has_body && !request.headers.Has("Content-Length")) add("Content-Length", std::to_string(request.body.size()));
   return text + "\r\n" + request.body;
 }
@@ -114,7 +117,8 @@ class Reader {
     if (!request_.lenient_newlines) return Feed();
     size_t used = 0;
     const std::string head = NormalHead(buffer_, &used);
-    if (buffer_.size() > limits_.header && head.empty()) return Error(Code::kOutOfRange, "net/http: server response headers exceeded {} bytes", limits_.header);
+    if (buffer_.size() > limits_.header && head.empty())
+      return Error(Code::kOutOfRange, "net/http: server response headers exceeded {} bytes", limits_.header);
     if (head.empty()) return {};
     KNARR_TRY(parser_->Feed(head));
     buffer_.erase(0, used);
@@ -150,7 +154,8 @@ Status ReadWhole(Reader& reader, const ClientRequest& request, bool truncate, st
     if (piece.empty()) return {};
     *body += piece;
     if (body->size() <= request.max_body) continue;
-    if (!truncate) return Error(Code::kRequestEntityTooLarge, "response body is larger than {} bytes", request.max_body);
+    if (!truncate)
+      return Error(Code::kRequestEntityTooLarge, "response body is larger than {} bytes", request.max_body);
     body->resize(request.max_body);
     return {};
   }
@@ -190,7 +195,8 @@ Result<Response> Do(const Context& ctx, const ClientRequest& original) {
     const Url to = KNARR_TRY(ResolveUrl(request.url, response->headers.Get("Location")));
     if (request.follow && !request.follow(request.url, to)) return response;
     if (redirects >= original.max_redirects) {
-      return Error(Code::kFailedPrecondition, "{}: stopped after {} redirects", Operation(request), original.max_redirects);
+      return Error(Code::kFailedPrecondition, "{}: stopped after {} redirects", Operation(request),
+                   original.max_redirects);
     }
     if (response->status <= 303 && request.method != "HEAD") {
       request.method = "GET";

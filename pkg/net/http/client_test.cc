@@ -17,7 +17,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Context TenSeconds() { return Context::Background().WithTimeout(10s); }
+Context TenSeconds() {
+  return Context::Background().WithTimeout(10s);
+}
 
 // A backend that answers each connection with the next of its canned texts and closes.
 class Canned {
@@ -82,7 +84,8 @@ BOOST_AUTO_TEST_CASE(a_request_carries_what_was_asked_and_the_answer_comes_whole
   BOOST_TEST(response.headers.Get("x") == "y");
   BOOST_TEST(response.body == "ok");
   BOOST_TEST(backend.requests ==
-             "POST /p?q=1 HTTP/1.1\r\nUser-Agent: kube-probe/1.32\r\nHost: web.local\r\nConnection: close\r\nContent-Length: 4\r\n\r\ndata");
+             "POST /p?q=1 HTTP/1.1\r\nUser-Agent: kube-probe/1.32\r\nHost: web.local\r\nConnection: "
+             "close\r\nContent-Length: 4\r\n\r\ndata");
 }
 
 BOOST_AUTO_TEST_CASE(errors_are_worded_like_gos) {
@@ -92,16 +95,17 @@ BOOST_AUTO_TEST_CASE(errors_are_worded_like_gos) {
              "Get \"http://127.0.0.1:1/healthz\": dial tcp 127.0.0.1:1: connect: connection refused");
   Canned silent({""});
   request.url = silent.At("/");
-  BOOST_TEST(Do(TenSeconds(), request).status().message() == fmt::format("Get \"http://127.0.0.1:{}/\": EOF", silent.port));
+  BOOST_TEST(Do(TenSeconds(), request).status().message() ==
+             fmt::format("Get \"http://127.0.0.1:{}/\": EOF", silent.port));
   request.headers = {{"X", "a\r\nb: c"}};
   BOOST_TEST(!Do(TenSeconds(), request).ok());
 }
 
 BOOST_AUTO_TEST_CASE(the_deadline_covers_the_answer) {
   ElasticPool pool("test", 4);
-  const auto server = std::move(*Server::Start({.listen = {{.name = "a", .host = "127.0.0.1"}}}, pool, [](const Request& q, ResponseWriter&) {
-    (void)q.ctx.WithTimeout(10s).Sleep(20s);
-  }));
+  const auto server =
+      std::move(*Server::Start({.listen = {{.name = "a", .host = "127.0.0.1"}}}, pool,
+                               [](const Request& q, ResponseWriter&) { (void)q.ctx.WithTimeout(10s).Sleep(20s); }));
   ClientRequest request;
   request.url = *ParseUrl("http://127.0.0.1:" + std::to_string(server->Port("a")) + "/");
   const Status status = Do(Context::Background().WithTimeout(20ms), request).status();
@@ -151,8 +155,7 @@ BOOST_AUTO_TEST_CASE(an_upgrade_gives_a_stream_only_for_a_real_101) {
                   "HTTP/1.1 200 OK\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nContent-Length: 2\r\n\r\nok",
                   "HTTP/1.1 400 Bad Request\r\nContent-Length: 3\r\n\r\nbad",
                   "HTTP/1.1 101 Switching Protocols\r\n\r\n",
-                  "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n",
-                  "HTTP/9 101\r\n\r\n"});
+                  "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n", "HTTP/9 101\r\n\r\n"});
   ClientRequest request;
   request.method = "POST";
   request.headers = {{"Connection", "Upgrade"}, {"Upgrade", "SPDY/3.1"}};
@@ -182,23 +185,28 @@ BOOST_AUTO_TEST_CASE(https_reaches_a_server_that_sees_the_clients_certificate) {
     BOOST_REQUIRE(WriteFileAtomically(dir + "/" + file, text, 0600).ok());
     return dir + "/" + file;
   };
-  const tls::KeyPair ca = *tls::IssueCertificate({.common_name = "ca", .ca = true, .not_before = now - 1h, .not_after = now + 1h}, nullptr);
-  const tls::KeyPair s = *tls::IssueCertificate({.common_name = "s", .names = {"127.0.0.1"}, .not_before = now - 1h, .not_after = now + 1h}, &ca);
-  const tls::KeyPair c = *tls::IssueCertificate({.common_name = "admin", .client = true, .not_before = now - 1h, .not_after = now + 1h}, &ca);
+  const tls::KeyPair ca =
+      *tls::IssueCertificate({.common_name = "ca", .ca = true, .not_before = now - 1h, .not_after = now + 1h}, nullptr);
+  const tls::KeyPair s = *tls::IssueCertificate(
+      {.common_name = "s", .names = {"127.0.0.1"}, .not_before = now - 1h, .not_after = now + 1h}, &ca);
+  const tls::KeyPair c = *tls::IssueCertificate(
+      {.common_name = "admin", .client = true, .not_before = now - 1h, .not_after = now + 1h}, &ca);
   const std::string ca_file = put("ca.crt", ca.cert_pem);
   const auto server_tls = *tls::ServerConfig::New(
       {.cert_file = put("s.crt", s.cert_pem), .key_file = put("s.key", s.key_pem), .client_ca_file = ca_file});
   ElasticPool pool("test", 4);
   const std::string big(300'000, 'z');
-  const auto server = std::move(*Server::Start({.listen = {{.name = "a", .host = "127.0.0.1", .tls = server_tls}}}, pool,
-                                               [&](const Request& q, ResponseWriter& w) {
-                                                 w.Reply(200, "text/plain", (q.peer.certificate ? q.peer.certificate->common_name : "nobody") + big);
-                                               }));
+  const auto server = std::move(*Server::Start(
+      {.listen = {{.name = "a", .host = "127.0.0.1", .tls = server_tls}}}, pool,
+      [&](const Request& q, ResponseWriter& w) {
+        w.Reply(200, "text/plain", (q.peer.certificate ? q.peer.certificate->common_name : "nobody") + big);
+      }));
   ClientRequest request;
   request.url = *ParseUrl("https://127.0.0.1:" + std::to_string(server->Port("a")) + "/");
   request.tls = *tls::ClientConfig::New({.ca_file = ca_file});
   BOOST_TEST((Do(TenSeconds(), request)->body == "nobody" + big));
-  request.tls = *tls::ClientConfig::New({.ca_file = ca_file, .cert_file = put("c.crt", c.cert_pem), .key_file = put("c.key", c.key_pem)});
+  request.tls = *tls::ClientConfig::New(
+      {.ca_file = ca_file, .cert_file = put("c.crt", c.cert_pem), .key_file = put("c.key", c.key_pem)});
   BOOST_TEST((Do(TenSeconds(), request)->body == "admin" + big));
   request.tls = nullptr;  // the system's roots do not know this CA
   BOOST_TEST(!Do(TenSeconds(), request).ok());

@@ -22,12 +22,14 @@ Result<UniqueFd> BindUnix(const Listen& listen) {
   const std::string& path = listen.unix_path;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) return Error(Code::kInvalid, "listen unix {}: the path is longer than 107 bytes", path);
+  if (path.size() >= sizeof(address.sun_path))
+    return Error(Code::kInvalid, "listen unix {}: the path is longer than 107 bytes", path);
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   KNARR_TRY_CTX(MakeDirs(std::string(DirName(path))), "listen unix {}", path);
   struct stat st {};
   if (::lstat(path.c_str(), &st) == 0) {
-    if (!S_ISSOCK(st.st_mode)) return Error(Code::kAlreadyExists, "listen unix {}: the path exists and is not a socket", path);
+    if (!S_ISSOCK(st.st_mode))
+      return Error(Code::kAlreadyExists, "listen unix {}: the path exists and is not a socket", path);
     if (net::DialUnix(Context::Background().WithTimeout(std::chrono::seconds(1)), path).ok()) {
       return Error(Code::kAlreadyExists, "listen unix {}: another process serves this socket", path);
     }
@@ -37,7 +39,8 @@ Result<UniqueFd> BindUnix(const Listen& listen) {
   if (!fd) return ErrnoError(errno, "listen unix {}: socket", path);
   // The mode of the descriptor becomes that of the file: there is no moment with a wider one.
   ::fchmod(fd.get(), listen.unix_mode);
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) return ErrnoError(errno, "listen unix {}: bind", path);
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
+    return ErrnoError(errno, "listen unix {}: bind", path);
   if (::listen(fd.get(), kBacklog) != 0) return ErrnoError(errno, "listen unix {}", path);
   return fd;
 }
@@ -66,7 +69,8 @@ Result<UniqueFd> Bind(const Listen& listen, uint16_t* port) {
   if (!fd) return ErrnoError(errno, "{}: socket", what);
   const int on = 1;
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), size) != 0) return ErrnoError(errno, "{}: bind", what);
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), size) != 0)
+    return ErrnoError(errno, "{}: bind", what);
   if (::listen(fd.get(), kBacklog) != 0) return ErrnoError(errno, "{}", what);
   size = sizeof(storage);
   ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&storage), &size);
@@ -98,7 +102,8 @@ Peer PeerOf(int fd, bool unix_socket) {
   socklen_t size = sizeof(storage);
   if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return peer;
   char host[NI_MAXHOST] = {}, port[NI_MAXSERV] = {};
-  ::getnameinfo(reinterpret_cast<sockaddr*>(&storage), size, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
+  ::getnameinfo(reinterpret_cast<sockaddr*>(&storage), size, host, sizeof(host), port, sizeof(port),
+                NI_NUMERICHOST | NI_NUMERICSERV);
   const bool v6 = storage.ss_family == AF_INET6;
   peer.address = v6 ? fmt::format("[{}]:{}", host, port) : fmt::format("{}:{}", host, port);
   if (v6) {

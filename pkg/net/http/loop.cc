@@ -15,7 +15,9 @@ constexpr uint64_t kWakeKey = ~uint64_t{0};
 
 }  // namespace
 
-Loop::~Loop() { Stop(); }
+Loop::~Loop() {
+  Stop();
+}
 
 Status Loop::Start(const std::string& name) {
   epoll_.reset(::epoll_create1(EPOLL_CLOEXEC));
@@ -53,7 +55,9 @@ void Loop::Watch(int fd, uint64_t key, uint32_t events, bool added) {
   ::epoll_ctl(epoll_.get(), added ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
 }
 
-void Loop::Unwatch(int fd) { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+void Loop::Unwatch(int fd) {
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+}
 
 void Loop::RunPosted() {
   std::vector<std::function<void()>> posted;

@@ -7,7 +7,9 @@
 namespace knarr::http {
 namespace {
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char Lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -22,7 +24,9 @@ std::string_view Trim(std::string_view text) {
   return text;
 }
 
-uint16_t DefaultPort(std::string_view scheme) { return scheme == "https" ? 443 : 80; }
+uint16_t DefaultPort(std::string_view scheme) {
+  return scheme == "https" ? 443 : 80;
+}
 
 // Only what may stand in a request line: no spaces, controls, or bytes above ASCII.
 bool CleanTarget(std::string_view text) {
@@ -32,7 +36,8 @@ bool CleanTarget(std::string_view text) {
 }  // namespace
 
 bool EqualFold(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return Lower(x) == Lower(y); });
+  return a.size() == b.size() &&
+         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return Lower(x) == Lower(y); });
 }
 
 void Headers::Set(std::string_view name, std::string value) {
@@ -51,7 +56,9 @@ std::string_view Headers::Get(std::string_view name) const {
   return {};
 }
 
-bool Headers::Has(std::string_view name) const { return Count(name) > 0; }
+bool Headers::Has(std::string_view name) const {
+  return Count(name) > 0;
+}
 
 size_t Headers::Count(std::string_view name) const {
   return static_cast<size_t>(
@@ -137,7 +144,8 @@ std::string PercentEncode(std::string_view text) {
   static constexpr char kHex[] = "0123456789ABCDEF";
   std::string out;
   for (const char c : text) {
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~') {
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+        c == '.' || c == '~') {
       out += c;
     } else {
       const auto byte = static_cast<unsigned char>(c);
@@ -195,14 +203,16 @@ Result<Url> ParseUrl(std::string_view text) {
     url.host = rest;
     return url;
   }
-  if (url.scheme != "http" && url.scheme != "https") return Error(Code::kInvalid, "parse \"{}\": unsupported protocol scheme \"{}\"", text, url.scheme);
+  if (url.scheme != "http" && url.scheme != "https")
+    return Error(Code::kInvalid, "parse \"{}\": unsupported protocol scheme \"{}\"", text, url.scheme);
   rest = rest.substr(0, rest.find('#'));
   const size_t path = rest.find_first_of("/?");
   std::string_view authority = rest.substr(0, path);
   if (path != std::string_view::npos) url.target = rest.substr(path);
   if (url.target.starts_with('?')) url.target.insert(0, "/");
   if (!CleanTarget(url.target)) return Error(Code::kInvalid, "parse \"{}\": invalid character in URL", text);
-  if (authority.find('@') != std::string_view::npos) return Error(Code::kInvalid, "parse URL: user information is not supported");
+  if (authority.find('@') != std::string_view::npos)
+    return Error(Code::kInvalid, "parse URL: user information is not supported");
   url.port = DefaultPort(url.scheme);
   const size_t bracket = authority.rfind(']');
   const size_t port_at = authority.rfind(':');

@@ -51,7 +51,7 @@ struct Url {
   std::string scheme;
   std::string host;  // without brackets
   uint16_t port = 0;
-  std::string target = "/";  // path and query as sent
+  std::string target = "/";       // path and query as sent
   std::string Authority() const;  // host, with the port unless it is the scheme's own
   std::string ToString() const;
 };

@@ -45,7 +45,8 @@ BOOST_AUTO_TEST_CASE(urls_are_taken_apart) {
   BOOST_TEST(ParseUrl("http://host?x")->target == "/?x");
   BOOST_TEST(ParseUrl("http://host:")->port == 80);
   BOOST_TEST(ParseUrl("unix:///run/x.sock")->host == "/run/x.sock");
-  for (const char* bad : {"", "host", "ftp://x", "http://", "http://x:99999", "http://x:1a", "http://a b/", "http://x/\r\nEvil: 1", "http://u:p@x/"}) {
+  for (const char* bad : {"", "host", "ftp://x", "http://", "http://x:99999", "http://x:1a", "http://a b/",
+                          "http://x/\r\nEvil: 1", "http://u:p@x/"}) {
     BOOST_TEST(!ParseUrl(bad).ok(), bad);
   }
 }

@@ -12,19 +12,25 @@ namespace beast = boost::beast;
 constexpr size_t kMaxLine = 4 << 10;  // a chunk's size with its extensions, or a trailer
 constexpr size_t kMaxTrailer = 8 << 10;
 
-Status BadMessage(std::string_view why) { return Error(Code::kBadRequest, "malformed HTTP message: {}", why); }
+Status BadMessage(std::string_view why) {
+  return Error(Code::kBadRequest, "malformed HTTP message: {}", why);
+}
 
-Status TooLarge() { return Error(Code::kRequestEntityTooLarge, "http: request body too large"); }
+Status TooLarge() {
+  return Error(Code::kRequestEntityTooLarge, "http: request body too large");
+}
 
 bool AllDigits(std::string_view text) {
-  return !text.empty() && text.size() <= 18 && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return !text.empty() && text.size() <= 18 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 // Host: name or address with an optional port; nothing that could be read as something else.
 bool ValidHost(std::string_view host) {
   return host.size() <= 300 && std::all_of(host.begin(), host.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("-._~%:[]@").find(c) != std::string_view::npos;
-  });
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  std::string_view("-._~%:[]@").find(c) != std::string_view::npos;
+         });
 }
 
 bool HasDotSegment(std::string_view path) {
@@ -62,7 +68,8 @@ struct Parser::Machine : beast::http::basic_parser<kIsRequest> {
   }
 
  private:
-  void on_request_impl(beast::http::verb, beast::string_view method, beast::string_view target, int version, beast::error_code&) override {
+  void on_request_impl(beast::http::verb, beast::string_view method, beast::string_view target, int version,
+                       beast::error_code&) override {
     owner_.method = std::string(method);
     owner_.target = std::string(target);
     owner_.version = version;
@@ -72,7 +79,8 @@ struct Parser::Machine : beast::http::basic_parser<kIsRequest> {
     owner_.reason = std::string(reason);
     owner_.version = version;
   }
-  void on_field_impl(beast::http::field, beast::string_view name, beast::string_view value, beast::error_code& ec) override {
+  void on_field_impl(beast::http::field, beast::string_view name, beast::string_view value,
+                     beast::error_code& ec) override {
     if (owner_.headers.size() >= owner_.limits_.header_fields) {
       ec = beast::http::error::header_limit;
       return;
@@ -135,7 +143,8 @@ Result<size_t> Parser::FeedHead(std::string_view bytes) {
 Status Parser::CheckHead() {
   const size_t lengths = headers.Count("Content-Length");
   const size_t encodings = headers.Count("Transfer-Encoding");
-  if (lengths > 1 || (lengths == 1 && !AllDigits(headers.Get("Content-Length")))) return BadMessage("bad Content-Length");
+  if (lengths > 1 || (lengths == 1 && !AllDigits(headers.Get("Content-Length"))))
+    return BadMessage("bad Content-Length");
   if (encodings > 0 && lengths > 0) return BadMessage("Content-Length beside Transfer-Encoding");
   if (encodings > 1) return BadMessage("too many transfer encodings");
   if (encodings == 1 && !EqualFold(headers.Get("Transfer-Encoding"), "chunked")) {
@@ -206,14 +215,18 @@ Result<size_t> Parser::FeedLine(std::string_view bytes) {
   if (end == std::string_view::npos) return 0;
   if (!line.ends_with('\r')) return BadMessage("bare LF");
   line.remove_suffix(1);
-  const bool clean = std::all_of(line.begin(), line.end(), [](char c) { return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f); });
+  const bool clean = std::all_of(line.begin(), line.end(), [](char c) {
+    return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
+  });
   if (!clean) return BadMessage("control character in chunk header or trailer");
   if (state_ == Body::kTrailer) {
     trailer_ += end + 1;
     if (trailer_ > kMaxTrailer) return BadMessage("trailer too large");
     if (line.empty()) state_ = Body::kDone;
     const std::string_view name = line.substr(0, line.find(':'));
-    if (!line.empty() && (name.empty() || name.size() == line.size() || name.find_first_of(" \t") != std::string_view::npos)) return BadMessage("bad trailer");
+    if (!line.empty() &&
+        (name.empty() || name.size() == line.size() || name.find_first_of(" \t") != std::string_view::npos))
+      return BadMessage("bad trailer");
     for (const char* framing : {"Content-Length", "Transfer-Encoding", "Host"}) {
       if (EqualFold(name, framing)) return BadMessage("framing field in a trailer");
     }
@@ -222,7 +235,8 @@ Result<size_t> Parser::FeedLine(std::string_view bytes) {
   const char* const digits_end = line.data() + line.size();
   const auto [rest, error] = std::from_chars(line.data(), digits_end, left_, 16);
   const bool signs = line.starts_with('-') || line.starts_with('+');
-  if (error != std::errc() || signs || (rest != digits_end && *rest != ';' && *rest != ' ' && *rest != '\t')) return BadMessage("bad chunk size");
+  if (error != std::errc() || signs || (rest != digits_end && *rest != ';' && *rest != ' ' && *rest != '\t'))
+    return BadMessage("bad chunk size");
   // White space may only stand before an extension.
   const std::string_view extension = std::string_view(rest, static_cast<size_t>(digits_end - rest));
   const size_t text = extension.find_first_not_of(" \t");
@@ -238,7 +252,8 @@ Status Parser::FeedEof() {
 }
 
 Result<Target> ParseTarget(std::string_view target) {
-  if (!target.starts_with('/') || target.find('#') != std::string_view::npos) return BadMessage("the request target is not a path");
+  if (!target.starts_with('/') || target.find('#') != std::string_view::npos)
+    return BadMessage("the request target is not a path");
   Target out;
   const size_t question = target.find('?');
   out.raw_path = target.substr(0, question);

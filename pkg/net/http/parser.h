@@ -27,7 +27,8 @@ class Parser {
  public:
   enum class Kind { kRequest, kResponse };
   // no_body: the response to a HEAD request.
-  Parser(Kind kind, const ParserLimits& limits, bool no_body = false) : kind_(kind), limits_(limits), no_body_(no_body) {}
+  Parser(Kind kind, const ParserLimits& limits, bool no_body = false)
+      : kind_(kind), limits_(limits), no_body_(no_body) {}
 
   // Consumes what it can of `bytes` and says how much; the rest is to be given again with more behind it. A message's
   // end is not passed. Errors: kBadRequest (400), kOutOfRange (header too large, 431), kRequestEntityTooLarge (413),
@@ -71,9 +72,9 @@ class Parser {
   bool head_done_ = false;
   bool keep_alive_ = false;
   Body state_ = Body::kNone;
-  uint64_t left_ = 0;     // of the length or the chunk
-  uint64_t total_ = 0;    // body bytes so far
-  size_t trailer_ = 0;    // bytes of trailers so far
+  uint64_t left_ = 0;   // of the length or the chunk
+  uint64_t total_ = 0;  // body bytes so far
+  size_t trailer_ = 0;  // bytes of trailers so far
 };
 
 // Splits and checks a request's target: raw path, decoded path, query.

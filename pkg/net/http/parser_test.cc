@@ -16,7 +16,8 @@ std::string Outcome(const std::string& text, size_t step, Parser::Kind kind = Pa
   for (size_t i = 0; i < text.size(); i += step) {
     buffer += text.substr(i, step);
     const Result<size_t> used = parser.Feed(buffer);
-    if (!used.ok()) return std::to_string(static_cast<int>(used.status().code())) + " " + std::string(used.status().message());
+    if (!used.ok())
+      return std::to_string(static_cast<int>(used.status().code())) + " " + std::string(used.status().message());
     buffer.erase(0, *used);
     if (parser.Done()) return "";
   }
@@ -93,7 +94,9 @@ BOOST_AUTO_TEST_CASE(what_two_servers_could_read_differently_is_refused) {
       kGet + "X\r\n\r\n",
       kGet + "X Y: a\r\n\r\n",
       kGet + std::string("X: a\0b\r\n\r\n", 10),
-      kGet + "X: a\x01" "b\r\n\r\n",
+      kGet +
+          "X: a\x01"
+          "b\r\n\r\n",
       kGet + "Host: y\r\n\r\n",
       "GET / HTTP/1.1\r\n\r\n",
       "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
@@ -115,7 +118,7 @@ BOOST_AUTO_TEST_CASE(what_two_servers_could_read_differently_is_refused) {
       kGet + "Transfer-Encoding: chunked\r\n\r\n 1\r\na\r\n0\r\n\r\n",
       kGet + "Transfer-Encoding: chunked\r\n\r\n1\na\r\n0\r\n\r\n",
       kGet + "Transfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n",
-kGet + "Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
+      kGet + "Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
       kGet + "Transfer-Encoding: chunked\r\n\r\n1\r\na\n0\r\n\r\n",
       kGet + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
       kGet + "Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 5\r\n\r\n",
@@ -135,12 +138,15 @@ BOOST_AUTO_TEST_CASE(sizes_are_bounded_before_the_end_is_seen) {
   std::string many = kGet;
   for (int i = 0; i < 30; ++i) many += "A: b\r\n";
   BOOST_TEST(Outcome(many + "\r\n", 1000) == too_large);
-  const std::string body = std::to_string(static_cast<int>(Code::kRequestEntityTooLarge)) + " http: request body too large";
+  const std::string body =
+      std::to_string(static_cast<int>(Code::kRequestEntityTooLarge)) + " http: request body too large";
   BOOST_TEST(Outcome(kGet + "Content-Length: 101\r\n\r\n", 1000) == body);
-  BOOST_TEST(Outcome(kGet + "Transfer-Encoding: chunked\r\n\r\n32\r\n" + std::string(50, 'a') + "\r\n33\r\n", 1000) == body);
+  BOOST_TEST(Outcome(kGet + "Transfer-Encoding: chunked\r\n\r\n32\r\n" + std::string(50, 'a') + "\r\n33\r\n", 1000) ==
+             body);
   const std::string long_chunk = Outcome(kGet + "Transfer-Encoding: chunked\r\n\r\n1;" + std::string(20000, 'a'), 1000);
   BOOST_TEST(long_chunk.find("malformed") != std::string::npos, long_chunk);
-  const std::string long_trailer = Outcome(kGet + "Transfer-Encoding: chunked\r\n\r\n0\r\nA: " + std::string(20000, 'a'), 1000);
+  const std::string long_trailer =
+      Outcome(kGet + "Transfer-Encoding: chunked\r\n\r\n0\r\nA: " + std::string(20000, 'a'), 1000);
   BOOST_TEST(long_trailer.find("malformed") != std::string::npos, long_trailer);
 }
 
@@ -163,7 +169,8 @@ BOOST_AUTO_TEST_CASE(targets_must_be_clean_paths) {
   BOOST_TEST(target.path == "/logs/a b");
   BOOST_TEST(target.raw_path == "/logs/a%20b");
   BOOST_TEST(target.query.at(0).second == "/");
-  for (const char* bad : {"http://x/", "*", "x", "/a#b", "/a/../b", "/..", "/./a", "/%2e%2e/x", "/a/%2E%2e%2fb", "/%00", "/%", "/a?b=%"}) {
+  for (const char* bad : {"http://x/", "*", "x", "/a#b", "/a/../b", "/..", "/./a", "/%2e%2e/x", "/a/%2E%2e%2fb", "/%00",
+                          "/%", "/a?b=%"}) {
     BOOST_TEST(!ParseTarget(bad).ok(), bad);
   }
   BOOST_TEST(ParseTarget("/a..b/...").ok());

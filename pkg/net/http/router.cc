@@ -36,7 +36,8 @@ struct Router::Node {
   Endpoints rest;  // of "{name...}"
 
   // The endpoints of the most specific pattern, and the values of its named segments.
-  const Endpoints* Find(const std::vector<std::string_view>& segments, size_t at, std::vector<std::string>& values) const {
+  const Endpoints* Find(const std::vector<std::string_view>& segments, size_t at,
+                        std::vector<std::string>& values) const {
     if (at == segments.size() && !here.empty()) return &here;
     if (at < segments.size()) {
       if (const auto found = literal.find(segments[at]); found != literal.end()) {

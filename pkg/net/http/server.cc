@@ -54,7 +54,11 @@ int StatusOf(const Status& error) {
 
 struct Server::Impl {
   Impl(Options o, ElasticPool& p, Handler h, Clock& c, Logger l)
-      : options(std::move(o)), pool(p), handler(std::move(h)), clock(c), logger(std::move(l)),
+      : options(std::move(o)),
+        pool(p),
+        handler(std::move(h)),
+        clock(c),
+        logger(std::move(l)),
         loop([this](uint64_t key, uint32_t events) { OnEvent(key, events); }) {}
   ~Impl();
 
@@ -301,12 +305,14 @@ bool Server::Impl::Parse(Connection& c) {
   return false;
 }
 
-// Answers what cannot be a request and ends the connection; reads on a little so that the answer is not lost to a reset.
+// Answers what cannot be a request and ends the connection; reads on a little so that the answer is not lost to a
+// reset.
 void Server::Impl::Refuse(Connection& c, int status, std::string_view text) {
   if (logger.V(4)) logger.Info("Refused a request", {{"peer", c.peer.address}, {"status", status}, {"reason", text}});
   const std::string body = fmt::format("{} {}: {}", status, StatusText(status), text);
-  (void)c.stream->TryWrite(fmt::format("HTTP/1.1 {} {}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{}",
-                                       status, StatusText(status), body.size(), body));
+  (void)c.stream->TryWrite(fmt::format(
+      "HTTP/1.1 {} {}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{}",
+      status, StatusText(status), body.size(), body));
   c.stream->CloseWrite();
   c.state = State::kDraining;
   c.buffer.clear();
@@ -395,9 +401,7 @@ void Server::Impl::SetDeadline(Connection& c, Duration after) {
   c.deadline = clock.Monotonic() + after;
   if (c.deadline >= sweep_at) return;
   sweep_at = c.deadline;
-  sweep = clock.RunAt(sweep_at, [this] {
-    loop.Post([this] { Sweep(); });
-  });
+  sweep = clock.RunAt(sweep_at, [this] { loop.Post([this] { Sweep(); }); });
 }
 
 // Closes what is past its deadline. One timer for all, and none without connections.
@@ -429,7 +433,8 @@ void Server::Impl::Close(Connection& c) {
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
 
-Result<std::unique_ptr<Server>> Server::Start(Options options, ElasticPool& pool, Handler handler, Clock& clock, Logger logger) {
+Result<std::unique_ptr<Server>> Server::Start(Options options, ElasticPool& pool, Handler handler, Clock& clock,
+                                              Logger logger) {
   auto impl = std::make_unique<Impl>(std::move(options), pool, std::move(handler), clock, std::move(logger));
   KNARR_TRY(impl->Start());
   return std::unique_ptr<Server>(new Server(std::move(impl)));
@@ -442,6 +447,8 @@ uint16_t Server::Port(std::string_view name) const {
   return 0;
 }
 
-size_t Server::Connections() const { return impl_->connection_count; }
+size_t Server::Connections() const {
+  return impl_->connection_count;
+}
 
 }  // namespace knarr::http

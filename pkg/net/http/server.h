@@ -131,8 +131,8 @@ class Server {
     std::string thread_name = "http-io";
   };
   // Binds and starts. handler is called on the pool for each request; both must outlive the server.
-  static Result<std::unique_ptr<Server>> Start(Options options, ElasticPool& pool, Handler handler, Clock& clock = Clock::Real(),
-                                               Logger logger = {});
+  static Result<std::unique_ptr<Server>> Start(Options options, ElasticPool& pool, Handler handler,
+                                               Clock& clock = Clock::Real(), Logger logger = {});
   // Closes the listeners, cancels what runs and waits for it.
   ~Server();
   Server(const Server&) = delete;

@@ -19,7 +19,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Context TenSeconds() { return Context::Background().WithTimeout(10s); }
+Context TenSeconds() {
+  return Context::Background().WithTimeout(10s);
+}
 
 // Waits for what another thread is about to do; a failure is a bounded wait, not a hang.
 template <typename Condition>
@@ -39,13 +41,16 @@ bool Eventually(Condition condition) {
 struct Fixture {
   FakeClock clock;
   ElasticPool pool{"test", 8};
-  Handler handler = [](const Request& request, ResponseWriter& response) { response.Reply(200, "text/plain", request.method + " " + request.path); };
+  Handler handler = [](const Request& request, ResponseWriter& response) {
+    response.Reply(200, "text/plain", request.method + " " + request.path);
+  };
   Limits limits;
   std::unique_ptr<Server> server;
 
   void Start(std::vector<Listen> listen = {{.name = "main", .host = "127.0.0.1"}}) {
-    Result<std::unique_ptr<Server>> started =
-        Server::Start({.listen = std::move(listen), .limits = limits}, pool, [this](const Request& q, ResponseWriter& w) { handler(q, w); }, clock);
+    Result<std::unique_ptr<Server>> started = Server::Start(
+        {.listen = std::move(listen), .limits = limits}, pool,
+        [this](const Request& q, ResponseWriter& w) { handler(q, w); }, clock);
     BOOST_REQUIRE_MESSAGE(started.ok(), started.status().message());
     server = std::move(*started);
   }
@@ -84,7 +89,9 @@ struct Fixture {
   }
 };
 
-std::string StatusLine(const std::string& response) { return response.substr(0, response.find("\r\n")); }
+std::string StatusLine(const std::string& response) {
+  return response.substr(0, response.find("\r\n"));
+}
 
 BOOST_FIXTURE_TEST_SUITE(http_server, Fixture)
 
@@ -103,7 +110,8 @@ BOOST_AUTO_TEST_CASE(a_small_answer_has_its_length_and_the_connection_carries_th
 
 BOOST_AUTO_TEST_CASE(pipelined_requests_are_answered_in_order) {
   Start();
-  const std::string all = Raw("GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  const std::string all =
+      Raw("GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   BOOST_TEST(all.find("GET /1") < all.find("GET /2"));
   BOOST_TEST(all.find("GET /2") != std::string::npos);
 }
@@ -117,16 +125,20 @@ BOOST_AUTO_TEST_CASE(hostile_requests_get_400_and_the_connection_is_closed) {
   limits.header = 2048;
   Start();
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nGET /admin", "HTTP/1.1 400 Bad Request"},
-      {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "HTTP/1.1 400 Bad Request"},
+      {"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nGET /admin",
+       "HTTP/1.1 400 Bad Request"},
+      {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+       "HTTP/1.1 400 Bad Request"},
       {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", "HTTP/1.1 501 Not Implemented"},
       {"GET / HTTP/1.1\nHost: x\n\n", "HTTP/1.1 400 Bad Request"},
       {"GET /../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 400 Bad Request"},
       {"GET http://evil/ HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 400 Bad Request"},
       {"GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 400 Bad Request"},
-      {"GET /" + std::string(5000, 'a') + " HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 431 Request Header Fields Too Large"},
+      {"GET /" + std::string(5000, 'a') + " HTTP/1.1\r\nHost: x\r\n\r\n",
+       "HTTP/1.1 431 Request Header Fields Too Large"},
       {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n", "HTTP/1.1 413 Request Entity Too Large"},
-      {"POST / HTTP/1.1\r\nHost: x\r\nExpect: magic\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.1 417 Expectation Failed"},
+      {"POST / HTTP/1.1\r\nHost: x\r\nExpect: magic\r\nContent-Length: 3\r\n\r\nabc",
+       "HTTP/1.1 417 Expectation Failed"},
   };
   for (const auto& [request, status] : cases) BOOST_TEST(StatusLine(Raw(request)) == status, request.substr(0, 80));
   BOOST_TEST(handled == 0);
@@ -148,7 +160,9 @@ BOOST_AUTO_TEST_CASE(a_header_that_never_ends_is_cut_off_at_its_deadline) {
 BOOST_AUTO_TEST_CASE(a_body_that_never_ends_is_cut_off_too) {
   Start();
   const net::StreamPtr stream = Dial();
-  BOOST_TEST(stream->Write(TenSeconds(), "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n").ok());
+  BOOST_TEST(
+      stream->Write(TenSeconds(), "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n")
+          .ok());
   BOOST_TEST(ReadUntil(*stream, "\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n");
   clock.Advance(61s);
   BOOST_TEST(ReadAll(*stream) == "");
@@ -303,7 +317,9 @@ BOOST_AUTO_TEST_CASE(stopping_cancels_what_runs_and_waits_for_it) {
 BOOST_AUTO_TEST_CASE(a_unix_socket_has_its_mode_and_tells_the_peers_user) {
   const std::string dir = "/tmp/knarr-http-" + std::to_string(::getpid());
   const std::string path = dir + "/k.sock";
-  handler = [](const Request& q, ResponseWriter& w) { w.Reply(200, "text/plain", fmt::format("{} {}", q.peer.uid, q.peer.unix_socket)); };
+  handler = [](const Request& q, ResponseWriter& w) {
+    w.Reply(200, "text/plain", fmt::format("{} {}", q.peer.uid, q.peer.unix_socket));
+  };
   Start({{.name = "unix", .unix_path = path}});
   struct stat st {};
   BOOST_REQUIRE(::stat(path.c_str(), &st) == 0);
@@ -312,7 +328,8 @@ BOOST_AUTO_TEST_CASE(a_unix_socket_has_its_mode_and_tells_the_peers_user) {
   request.url = *ParseUrl("unix://" + path);
   BOOST_TEST(Do(TenSeconds(), request)->body == fmt::format("{} true", ::getuid()));
   // A living socket is not taken away.
-  Result<std::unique_ptr<Server>> second = Server::Start({.listen = {{.name = "unix", .unix_path = path}}}, pool, handler, clock);
+  Result<std::unique_ptr<Server>> second =
+      Server::Start({.listen = {{.name = "unix", .unix_path = path}}}, pool, handler, clock);
   BOOST_TEST(second.status().message().find("another process serves this socket") != std::string_view::npos);
   server.reset();
   BOOST_TEST(::access(path.c_str(), F_OK) != 0);
@@ -322,7 +339,8 @@ BOOST_AUTO_TEST_CASE(a_unix_socket_has_its_mode_and_tells_the_peers_user) {
 BOOST_AUTO_TEST_CASE(a_port_in_use_is_an_error_with_the_address) {
   Start();
   const uint16_t port = server->Port("main");
-  const Result<std::unique_ptr<Server>> second = Server::Start({.listen = {{.name = "b", .host = "127.0.0.1", .port = port}}}, pool, handler, clock);
+  const Result<std::unique_ptr<Server>> second =
+      Server::Start({.listen = {{.name = "b", .host = "127.0.0.1", .port = port}}}, pool, handler, clock);
   BOOST_TEST(second.status().message() == fmt::format("listen tcp 127.0.0.1:{}: bind: address already in use", port));
 }
 

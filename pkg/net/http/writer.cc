@@ -35,7 +35,8 @@ Status Http1Writer::Write(std::string_view bytes) {
   if (!error_.ok()) return error_;
   if (hijacked_) return knarr::Error(Code::kFailedPrecondition, "http: connection has been hijacked");
   if (status_ == 0) status_ = 200;
-  if (!BodyAllowed()) return knarr::Error(Code::kFailedPrecondition, "http: a response with status {} has no body", status_);
+  if (!BodyAllowed())
+    return knarr::Error(Code::kFailedPrecondition, "http: a response with status {} has no body", status_);
   if (buffer_.size() + bytes.size() <= kBuffer) {
     buffer_ += bytes;
     return {};
@@ -71,7 +72,8 @@ std::string Http1Writer::HeaderText(bool whole) {
       close_ = true;  // HTTP/1.0: the end of the connection ends the body
     }
   }
-  if (!headers_.Has("Content-Type") && BodyAllowed() && !buffer_.empty()) headers_.Set("Content-Type", "text/plain; charset=utf-8");
+  if (!headers_.Has("Content-Type") && BodyAllowed() && !buffer_.empty())
+    headers_.Set("Content-Type", "text/plain; charset=utf-8");
   if (!headers_.Has("Date")) headers_.Set("Date", HttpDate(std::chrono::system_clock::now()));
   if (close_) headers_.Set("Connection", "close");
   if (!close_ && setup_.version == 10) headers_.Set("Connection", "keep-alive");
@@ -115,12 +117,14 @@ bool Http1Writer::Finish() {
   if (hijacked_) return false;
   if (status_ == 0) status_ = 200;
   if (error_.ok() && (!header_sent_ || !buffer_.empty())) (void)Send(!header_sent_);
-  if (error_.ok() && chunked_ && !setup_.head_request) error_ = stream_.Write(setup_.ctx.WithTimeout(setup_.write_stall), "0\r\n\r\n");
+  if (error_.ok() && chunked_ && !setup_.head_request)
+    error_ = stream_.Write(setup_.ctx.WithTimeout(setup_.write_stall), "0\r\n\r\n");
   return error_.ok() && !close_ && (!declared_ || left_ == 0 || setup_.head_request);
 }
 
 Result<net::StreamPtr> Http1Writer::Hijack() {
-  if (header_sent_ || status_ != 0 || hijacked_) return knarr::Error(Code::kFailedPrecondition, "http: the response was begun, it cannot be hijacked");
+  if (header_sent_ || status_ != 0 || hijacked_)
+    return knarr::Error(Code::kFailedPrecondition, "http: the response was begun, it cannot be hijacked");
   hijacked_ = true;
   return setup_.hijack();
 }

@@ -46,8 +46,8 @@ class Http1Writer : public ResponseWriter {
   Status error_;
   int status_ = 0;
   bool header_sent_ = false, chunked_ = false, hijacked_ = false, close_ = false;
-  bool declared_ = false;    // the handler gave a Content-Length
-  uint64_t left_ = 0;        // of it
+  bool declared_ = false;  // the handler gave a Content-Length
+  uint64_t left_ = 0;      // of it
 };
 
 // "Mon, 02 Jan 2006 15:04:05 GMT".

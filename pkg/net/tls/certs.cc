@@ -22,7 +22,9 @@ std::string TakePem(const BioPtr& bio) {
   return {data, static_cast<size_t>(size)};
 }
 
-BioPtr PemBio(std::string_view text) { return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
+BioPtr PemBio(std::string_view text) {
+  return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
 
 Status AddExtension(X509* cert, X509* issuer, int nid, const std::string& value) {
   X509V3_CTX context;
@@ -44,7 +46,8 @@ Result<std::string> AltNames(const std::vector<std::string>& names) {
   std::string value;
   for (const std::string& name : names) {
     const bool address = IsAddress(name);
-    if (!address && name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._*") != std::string::npos) {
+    if (!address && name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._*") !=
+                        std::string::npos) {
       return Error(Code::kInvalid, "\"{}\" is neither a host name nor an address", name);
     }
     if (!value.empty()) value += ',';
@@ -76,7 +79,8 @@ bool StillGood(const std::string& cert_file, const std::string& key_file, WallTi
   ERR_clear_error();
   if (!cert || !key || X509_check_private_key(cert.get(), key.get()) != 1) return false;
   tm from{}, to{};
-  if (ASN1_TIME_to_tm(X509_get0_notBefore(cert.get()), &from) != 1 || ASN1_TIME_to_tm(X509_get0_notAfter(cert.get()), &to) != 1) {
+  if (ASN1_TIME_to_tm(X509_get0_notBefore(cert.get()), &from) != 1 ||
+      ASN1_TIME_to_tm(X509_get0_notAfter(cert.get()), &to) != 1) {
     return false;
   }
   const auto not_before = std::chrono::system_clock::from_time_t(::timegm(&from));
@@ -107,12 +111,15 @@ Result<KeyPair> IssueCertificate(const CertTemplate& what, const KeyPair* issuer
   AddName(subject, "CN", what.common_name);
   X509* signer = issuer_cert ? issuer_cert.get() : cert.get();
   X509_set_issuer_name(cert.get(), X509_get_subject_name(signer));
-  KNARR_TRY(AddExtension(cert.get(), signer, NID_basic_constraints, what.ca ? "critical,CA:TRUE" : "critical,CA:FALSE"));
-  KNARR_TRY(AddExtension(cert.get(), signer, NID_key_usage,
-                         what.ca ? "critical,digitalSignature,keyEncipherment,keyCertSign" : "critical,digitalSignature,keyEncipherment"));
+  KNARR_TRY(
+      AddExtension(cert.get(), signer, NID_basic_constraints, what.ca ? "critical,CA:TRUE" : "critical,CA:FALSE"));
+  KNARR_TRY(AddExtension(
+      cert.get(), signer, NID_key_usage,
+      what.ca ? "critical,digitalSignature,keyEncipherment,keyCertSign" : "critical,digitalSignature,keyEncipherment"));
   KNARR_TRY(AddExtension(cert.get(), signer, NID_subject_key_identifier, "hash"));
   if (issuer_cert) KNARR_TRY(AddExtension(cert.get(), signer, NID_authority_key_identifier, "keyid"));
-  if (!what.ca) KNARR_TRY(AddExtension(cert.get(), signer, NID_ext_key_usage, what.client ? "clientAuth" : "serverAuth"));
+  if (!what.ca)
+    KNARR_TRY(AddExtension(cert.get(), signer, NID_ext_key_usage, what.client ? "clientAuth" : "serverAuth"));
   const std::string names = KNARR_TRY(AltNames(what.names));
   if (!names.empty()) KNARR_TRY(AddExtension(cert.get(), signer, NID_subject_alt_name, names));
   if (X509_sign(cert.get(), issuer_key ? issuer_key.get() : key.get(), EVP_sha256()) == 0) {

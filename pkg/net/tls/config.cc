@@ -29,28 +29,36 @@ std::string StampOf(const std::vector<std::string>& files) {
   return stamp;
 }
 
-Result<CtxPtr> NewContext(const SSL_METHOD* method, const std::string& min_version, const std::vector<std::string>& ciphers) {
+Result<CtxPtr> NewContext(const SSL_METHOD* method, const std::string& min_version,
+                          const std::vector<std::string>& ciphers) {
   const Version version = KNARR_TRY(ParseVersion(min_version));
   const std::string list = KNARR_TRY(CipherList(ciphers));
   CtxPtr ctx(SSL_CTX_new(method), SSL_CTX_free);
   if (!ctx) return Error(Code::kInternal, "tls: {}", LastError());
   SSL_CTX_set_min_proto_version(ctx.get(), version == Version::kTls13 ? TLS1_3_VERSION : TLS1_2_VERSION);
-  SSL_CTX_set_options(ctx.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET | SSL_OP_IGNORE_UNEXPECTED_EOF);
-  SSL_CTX_set_mode(ctx.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_options(
+      ctx.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET | SSL_OP_IGNORE_UNEXPECTED_EOF);
+  SSL_CTX_set_mode(ctx.get(),
+                   SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_session_cache_mode(ctx.get(), SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(ctx.get(), 0);
-  if (SSL_CTX_set_cipher_list(ctx.get(), list.c_str()) != 1) return Error(Code::kInvalid, "tls cipher suites: {}", LastError());
+  if (SSL_CTX_set_cipher_list(ctx.get(), list.c_str()) != 1)
+    return Error(Code::kInvalid, "tls cipher suites: {}", LastError());
   return ctx;
 }
 
 Status UseKeyPair(SSL_CTX* ctx, const std::string& cert, const std::string& key) {
-  if (SSL_CTX_use_certificate_chain_file(ctx, cert.c_str()) != 1) return Error(Code::kInvalid, "tls certificate {}: {}", cert, LastError());
-  if (SSL_CTX_use_PrivateKey_file(ctx, key.c_str(), SSL_FILETYPE_PEM) != 1) return Error(Code::kInvalid, "tls key {}: {}", key, LastError());
-  if (SSL_CTX_check_private_key(ctx) != 1) return Error(Code::kInvalid, "tls: the key {} does not belong to the certificate {}", key, cert);
+  if (SSL_CTX_use_certificate_chain_file(ctx, cert.c_str()) != 1)
+    return Error(Code::kInvalid, "tls certificate {}: {}", cert, LastError());
+  if (SSL_CTX_use_PrivateKey_file(ctx, key.c_str(), SSL_FILETYPE_PEM) != 1)
+    return Error(Code::kInvalid, "tls key {}: {}", key, LastError());
+  if (SSL_CTX_check_private_key(ctx) != 1)
+    return Error(Code::kInvalid, "tls: the key {} does not belong to the certificate {}", key, cert);
   return {};
 }
 
-int ChooseAlpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size, void* arg) {
+int ChooseAlpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size,
+               void* arg) {
   const auto& ours = *static_cast<const std::string*>(arg);
   unsigned char* chosen = nullptr;
   const int rc = SSL_select_next_proto(&chosen, out_size, reinterpret_cast<const unsigned char*>(ours.data()),
@@ -139,7 +147,8 @@ CtxPtr Reloader::Get(const std::function<Result<CtxPtr>()>& build) {
   stamp_ = std::move(stamp);
   Result<CtxPtr> fresh = build();
   if (!fresh.ok()) {
-    Logger().Error(fresh.status(), "Changed TLS files cannot be used, the old ones stay in use", {{"file", files_.front()}});
+    Logger().Error(fresh.status(), "Changed TLS files cannot be used, the old ones stay in use",
+                   {{"file", files_.front()}});
     return current_;
   }
   Logger().Info("Reloaded TLS files", {{"file", files_.front()}});

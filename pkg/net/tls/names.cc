@@ -44,7 +44,8 @@ constexpr std::string_view kDefault = "ECDHE+AESGCM:ECDHE+CHACHA20";
 }  // namespace
 
 Result<Version> ParseVersion(std::string_view name) {
-  if (name.empty() || name == "VersionTLS10" || name == "VersionTLS11" || name == "VersionTLS12") return Version::kTls12;
+  if (name.empty() || name == "VersionTLS10" || name == "VersionTLS11" || name == "VersionTLS12")
+    return Version::kTls12;
   if (name == "VersionTLS13") return Version::kTls13;
   return Error(Code::kInvalid, "unknown tls version \"{}\"", name);
 }

@@ -64,10 +64,10 @@ class ServerConfig {
 
 struct ClientOptions {
   bool insecure_skip_verify = false;
-  std::string ca_file;      // empty and ca_pem empty: the system's roots
+  std::string ca_file;  // empty and ca_pem empty: the system's roots
   std::string ca_pem;
   std::string cert_file, key_file;  // the client's own, reloaded like the server's
-  std::string server_name;  // SNI and the name verified; empty: the host dialled
+  std::string server_name;          // SNI and the name verified; empty: the host dialled
   std::string min_version;
   std::vector<std::string> alpn;
 };

@@ -16,7 +16,9 @@ namespace knarr::tls {
 namespace internal {
 namespace {
 
-int BioFd(BIO* bio) { return static_cast<int>(reinterpret_cast<intptr_t>(BIO_get_data(bio))); }
+int BioFd(BIO* bio) {
+  return static_cast<int>(reinterpret_cast<intptr_t>(BIO_get_data(bio)));
+}
 
 int BioWrite(BIO* bio, const char* data, int size) {
   BIO_clear_retry_flags(bio);
@@ -92,7 +94,8 @@ PeerCertificate Describe(X509* cert) {
     GENERAL_NAMES_free(names);
   }
   tm utc{};
-  if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &utc) == 1) peer.not_after = std::chrono::system_clock::from_time_t(::timegm(&utc));
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &utc) == 1)
+    peer.not_after = std::chrono::system_clock::from_time_t(::timegm(&utc));
   return peer;
 }
 
@@ -179,7 +182,8 @@ class OpensslStream : public TlsStream {
     }
     if (const long verify = SSL_get_verify_result(ssl_.get()); verify != X509_V_OK && !unverified_) {
       ERR_clear_error();
-      return Error(Code::kUnauthorized, "{}: failed to verify certificate: {}", what, X509_verify_cert_error_string(verify));
+      return Error(Code::kUnauthorized, "{}: failed to verify certificate: {}", what,
+                   X509_verify_cert_error_string(verify));
     }
     return Error(Code::kServiceUnavailable, "{}: {}", what, LastError());
   }
@@ -191,7 +195,9 @@ class OpensslStream : public TlsStream {
   UniqueFd fd_;
 };
 
-void SetNonBlocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
+void SetNonBlocking(int fd) {
+  ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
 
 bool IsAddress(const std::string& host) {
   in6_addr buffer{};
@@ -235,7 +241,8 @@ Result<std::unique_ptr<TlsStream>> Connect(ClientConfig& config, UniqueFd fd, co
   }
   const std::string& alpn = config.impl().alpn_wire;
   if (!alpn.empty()) {
-    SSL_set_alpn_protos(ssl.get(), reinterpret_cast<const unsigned char*>(alpn.data()), static_cast<unsigned>(alpn.size()));
+    SSL_set_alpn_protos(ssl.get(), reinterpret_cast<const unsigned char*>(alpn.data()),
+                        static_cast<unsigned>(alpn.size()));
   }
   SetNonBlocking(fd.get());
   return std::unique_ptr<TlsStream>(std::make_unique<OpensslStream>(std::move(ctx), std::move(ssl), std::move(fd)));

@@ -31,7 +31,8 @@ struct TempDir {
 
 CertTemplate Template(const std::string& name, bool ca = false, bool client = false) {
   const WallTime now = std::chrono::system_clock::now();
-  return {.common_name = name, .names = {name}, .ca = ca, .client = client, .not_before = now - 1h, .not_after = now + 24h};
+  return {
+      .common_name = name, .names = {name}, .ca = ca, .client = client, .not_before = now - 1h, .not_after = now + 24h};
 }
 
 struct Pki {
@@ -47,7 +48,8 @@ struct Pki {
     CertTemplate what = Template(name, false, true);
     what.organizations = {"system:masters", "dev"};
     const KeyPair pair = *IssueCertificate(what, issuer);
-    return {.ca_file = ca_file, .cert_file = dir.Put("c.crt", pair.cert_pem), .key_file = dir.Put("c.key", pair.key_pem)};
+    return {
+        .ca_file = ca_file, .cert_file = dir.Put("c.crt", pair.cert_pem), .key_file = dir.Put("c.key", pair.key_pem)};
   }
 };
 
@@ -124,7 +126,8 @@ BOOST_AUTO_TEST_CASE(a_verified_client_certificate_gives_name_and_groups) {
   const auto peer = c.server->Peer();
   BOOST_REQUIRE(peer.has_value());
   BOOST_TEST(peer->common_name == "admin");
-  BOOST_TEST(peer->organizations == (std::vector<std::string>{"system:masters", "dev"}), boost::test_tools::per_element());
+  BOOST_TEST(peer->organizations == (std::vector<std::string>{"system:masters", "dev"}),
+             boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(a_client_certificate_of_another_ca_or_for_servers_or_expired_is_no_identity) {
@@ -141,8 +144,9 @@ BOOST_AUTO_TEST_CASE(a_client_certificate_of_another_ca_or_for_servers_or_expire
     CertTemplate what = Template("admin", false, expired);
     if (expired) what.not_after = what.not_before + 1min;
     const KeyPair pair = *IssueCertificate(what, &pki.ca);
-    const auto client = *ClientConfig::New(
-        {.ca_file = pki.ca_file, .cert_file = pki.dir.Put("w.crt", pair.cert_pem), .key_file = pki.dir.Put("w.key", pair.key_pem)});
+    const auto client = *ClientConfig::New({.ca_file = pki.ca_file,
+                                            .cert_file = pki.dir.Put("w.crt", pair.cert_pem),
+                                            .key_file = pki.dir.Put("w.key", pair.key_pem)});
     Connection c(*server, *client, "node1");
     BOOST_TEST(!c.server->Peer().has_value());
   }
@@ -175,16 +179,17 @@ BOOST_AUTO_TEST_CASE(wrong_files_and_names_are_refused_with_their_names) {
   options.cert_file = "/nonexistent.crt";
   BOOST_TEST(ServerConfig::New(options).status().message().find("/nonexistent.crt") != std::string_view::npos);
   BOOST_TEST(CipherList({"TLS_NOPE"}).status().message() == "Cipher suite TLS_NOPE not supported or doesn't exist");
-  BOOST_TEST(*CipherList({"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256"}) == "ECDHE-RSA-AES128-GCM-SHA256");
+  BOOST_TEST(*CipherList({"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256"}) ==
+             "ECDHE-RSA-AES128-GCM-SHA256");
   BOOST_TEST((*ParseVersion("VersionTLS13") == Version::kTls13));
   BOOST_TEST(!ParseVersion("TLS1").ok());
 }
 
 BOOST_AUTO_TEST_CASE(every_cipher_name_is_known_to_openssl) {
   Pki pki;
-  for (const char* name :
-       {"TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
-        "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256", "TLS_RSA_WITH_AES_128_GCM_SHA256", "TLS_RSA_WITH_AES_256_CBC_SHA"}) {
+  for (const char* name : {"TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+                           "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256",
+                           "TLS_RSA_WITH_AES_128_GCM_SHA256", "TLS_RSA_WITH_AES_256_CBC_SHA"}) {
     ServerOptions options = pki.server;
     options.cipher_suites = {name};
     BOOST_TEST(ServerConfig::New(options).ok(), name);
@@ -200,7 +205,8 @@ BOOST_AUTO_TEST_CASE(the_self_signed_certificate_is_kept_until_half_of_its_life_
   BOOST_REQUIRE(::stat((dir.path + "/pki/kubelet.key").c_str(), &st) == 0);
   BOOST_TEST((st.st_mode & 0777) == 0600u);
   BOOST_TEST(!*EnsureSelfSigned(options, clock));
-  const auto server = *ServerConfig::New({.cert_file = dir.path + "/pki/kubelet.crt", .key_file = dir.path + "/pki/kubelet.key"});
+  const auto server =
+      *ServerConfig::New({.cert_file = dir.path + "/pki/kubelet.crt", .key_file = dir.path + "/pki/kubelet.key"});
   const auto client = *ClientConfig::New({.ca_file = dir.path + "/pki/kubelet.crt"});
   BOOST_TEST(Connection(*server, *client, "node1").client_status.ok());
   BOOST_TEST(Connection(*server, *client, "127.0.0.1").client_status.ok());
