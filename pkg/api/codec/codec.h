@@ -52,7 +52,8 @@ struct Document {
   // The line in the original text of what a path (spec.containers[0].name) leads to, or of the nearest thing around it;
   // 0 if unknown. Walks the document: for reporting.
   int LineOf(std::string_view path) const;
-  // Of every JSON value in the order of `json`; empty where `json` is the original text. Map values have their keys' line.
+  // Of every JSON value in the order of `json`; empty where `json` is the original text. Map values have their keys'
+  // line.
   std::vector<int> value_lines;
   std::vector<Finding> findings;  // duplicate keys of the YAML itself
 };
@@ -83,7 +84,8 @@ std::string EncodeProtobuf(const google::protobuf::Message& message);
 Status DecodeProtobuf(std::string_view bytes, google::protobuf::Message* out, const DecodeOptions& options = {});
 
 // The storage and wire envelope: "k8s\0" + runtime.Unknown{typeMeta, raw}.
-std::string EncodeEnvelope(const google::protobuf::Message& message, std::string_view api_version, std::string_view kind);
+std::string EncodeEnvelope(const google::protobuf::Message& message, std::string_view api_version,
+                           std::string_view kind);
 struct Envelope {
   std::string api_version;
   std::string kind;

@@ -13,7 +13,9 @@ using Kind = JsonReader::Kind;
 
 constexpr std::string_view kBom = "\xef\xbb\xbf";
 
-int CountLines(std::string_view text) { return static_cast<int>(std::count(text.begin(), text.end(), '\n')); }
+int CountLines(std::string_view text) {
+  return static_cast<int>(std::count(text.begin(), text.end(), '\n'));
+}
 
 bool IsJson(std::string_view text) {
   const size_t start = text.find_first_not_of(" \t\r\n");
@@ -32,7 +34,8 @@ bool IsBlank(std::string_view text) {
     std::string_view line = text.substr(0, end);
     const size_t start = line.find_first_not_of(" \t\r");
     const bool directive = line.starts_with('%');
-    if (start != std::string_view::npos && line[start] != '#' && !directive && !(IsSeparator(line) && line.find_first_not_of("- \t\r") == std::string_view::npos)) {
+    if (start != std::string_view::npos && line[start] != '#' && !directive &&
+        !(IsSeparator(line) && line.find_first_not_of("- \t\r") == std::string_view::npos)) {
       return false;
     }
     text.remove_prefix(std::min(end + 1, text.size()));
@@ -77,7 +80,8 @@ std::string DuplicateText(const std::vector<Finding>& duplicates) {
   return text;
 }
 
-Status AddYaml(std::string_view text, int first_line, std::vector<Document>* out, const DecodeOptions& options, size_t* nodes_left) {
+Status AddYaml(std::string_view text, int first_line, std::vector<Document>* out, const DecodeOptions& options,
+               size_t* nodes_left) {
   if (IsBlank(text)) return OkStatus();
   DecodeOptions bounded = options;
   bounded.max_nodes = *nodes_left;
@@ -90,7 +94,8 @@ Status AddYaml(std::string_view text, int first_line, std::vector<Document>* out
     document.json = std::move(yaml.json);
     document.line = yaml.value_lines.front();
     document.value_lines = std::move(yaml.value_lines);
-    if (!yaml.duplicates.empty()) document.findings.push_back({DuplicateText(yaml.duplicates), yaml.duplicates.front().line});
+    if (!yaml.duplicates.empty())
+      document.findings.push_back({DuplicateText(yaml.duplicates), yaml.duplicates.front().line});
     KNARR_TRY(ReadTypeMeta(&document, options));
     out->push_back(std::move(document));
   }
@@ -100,7 +105,8 @@ Status AddYaml(std::string_view text, int first_line, std::vector<Document>* out
 // Finds the value that a path like spec.containers[0].name leads to, or the last one on the way there.
 class PathFinder {
  public:
-  explicit PathFinder(const Document& document) : document_(document), reader_(document.json, {.depth = 10'000, .nodes = SIZE_MAX}) {}
+  explicit PathFinder(const Document& document)
+      : document_(document), reader_(document.json, {.depth = 10'000, .nodes = SIZE_MAX}) {}
 
   int Find(std::string_view path) {
     Value(path, 0);
@@ -110,7 +116,8 @@ class PathFinder {
  private:
   // The line of the value that starts here; `key_at` is where its key starts.
   int Line(size_t key_at) const {
-    if (!document_.value_lines.empty()) return values_ < document_.value_lines.size() ? document_.value_lines[values_] : 0;
+    if (!document_.value_lines.empty())
+      return values_ < document_.value_lines.size() ? document_.value_lines[values_] : 0;
     return document_.line + CountLines(std::string_view(document_.json).substr(0, key_at));
   }
 
@@ -127,9 +134,7 @@ class PathFinder {
         ++values_;
         for (reader_.EnterArray(); reader_.NextElement();) Skip();
         return;
-      default:
-        ++values_;
-        reader_.SkipValue();
+      default: ++values_; reader_.SkipValue();
     }
   }
 
@@ -148,7 +153,8 @@ class PathFinder {
     const int own = best_;
     for (reader_.EnterObject(); reader_.NextKey(&key);) {
       // Keys may contain dots; the first that fits is taken.
-      const bool fits = path.starts_with(key) && (path.size() == key.size() || path[key.size()] == '.' || path[key.size()] == '[');
+      const bool fits =
+          path.starts_with(key) && (path.size() == key.size() || path[key.size()] == '.' || path[key.size()] == '[');
       if (!fits) {
         Skip();
         continue;
@@ -164,7 +170,8 @@ class PathFinder {
     ++values_;
     size_t wanted = 0;
     size_t at = 1;
-    for (; at < path.size() && path[at] >= '0' && path[at] <= '9' && wanted < 1'000'000; ++at) wanted = wanted * 10 + static_cast<size_t>(path[at] - '0');
+    for (; at < path.size() && path[at] >= '0' && path[at] <= '9' && wanted < 1'000'000; ++at)
+      wanted = wanted * 10 + static_cast<size_t>(path[at] - '0');
     std::string_view rest = path.substr(std::min(at + 1, path.size()));
     if (rest.starts_with('.')) rest.remove_prefix(1);
     size_t index = 0;
@@ -182,14 +189,17 @@ class PathFinder {
 
 }  // namespace
 
-int Document::LineOf(std::string_view path) const { return PathFinder(*this).Find(path); }
+int Document::LineOf(std::string_view path) const {
+  return PathFinder(*this).Find(path);
+}
 
 namespace {
 
 Result<std::vector<Document>> Split(std::string_view text, const DecodeOptions& options, bool accept_json) {
   std::vector<Document> documents;
   if (text.size() > options.max_bytes) {
-    return Error(Code::kRequestEntityTooLarge, "{} bytes are more than the limit of {}", text.size(), options.max_bytes);
+    return Error(Code::kRequestEntityTooLarge, "{} bytes are more than the limit of {}", text.size(),
+                 options.max_bytes);
   }
   if (text.starts_with(kBom)) text.remove_prefix(kBom.size());
   if (accept_json && IsJson(text)) {
@@ -242,11 +252,13 @@ Status DecodeDocument(const Document& document, google::protobuf::Message* out, 
     if (findings != nullptr) *findings = std::move(found);
     return StrictDecodingError(texts);
   }
-  if (findings != nullptr) findings->insert(findings->end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
+  if (findings != nullptr)
+    findings->insert(findings->end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
   return OkStatus();
 }
 
-Status DecodeYaml(std::string_view text, google::protobuf::Message* out, const DecodeOptions& options, std::vector<Finding>* findings) {
+Status DecodeYaml(std::string_view text, google::protobuf::Message* out, const DecodeOptions& options,
+                  std::vector<Finding>* findings) {
   out->Clear();
   const std::vector<Document> documents = KNARR_TRY(SplitDocuments(text, options));
   return documents.empty() ? OkStatus() : DecodeDocument(documents.front(), out, options, findings);

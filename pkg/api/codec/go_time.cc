@@ -7,9 +7,13 @@ namespace {
 
 using field::Quote;
 
-bool IsDigit(std::string_view text, size_t at) { return at < text.size() && text[at] >= '0' && text[at] <= '9'; }
+bool IsDigit(std::string_view text, size_t at) {
+  return at < text.size() && text[at] >= '0' && text[at] <= '9';
+}
 
-bool IsLeap(int64_t year) { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0); }
+bool IsLeap(int64_t year) {
+  return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+}
 
 int DaysIn(int64_t year, int month) {
   constexpr int kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
@@ -45,30 +49,34 @@ Civil CivilFromDays(int64_t days) {
 class Parser {
  public:
   Parser(std::string_view text, bool micro)
-      : text_(text), rest_(text), layout_(micro ? "2006-01-02T15:04:05.000000Z07:00" : "2006-01-02T15:04:05Z07:00"), micro_(micro) {}
+      : text_(text),
+        rest_(text),
+        layout_(micro ? "2006-01-02T15:04:05.000000Z07:00" : "2006-01-02T15:04:05Z07:00"),
+        micro_(micro) {}
 
   Result<GoTime> Parse() {
     int64_t year = 0;
     int month = 0, day = 0, hour = 0, minute = 0, second = 0;
     GoTime time;
     if (!Year(&year) || !Skip("-") || !Number("01", true, 1, 12, "month", &month) || !Skip("-") ||
-        !Number("02", true, 0, 99, "day", &day) || !Skip("T") || !Number("15", false, 0, 23, "hour", &hour) || !Skip(":") ||
-        !Number("04", true, 0, 59, "minute", &minute) || !Skip(":") || !Number("05", true, 0, 59, "second", &second) ||
-        !Fraction(&time.nanos)) {
+        !Number("02", true, 0, 99, "day", &day) || !Skip("T") || !Number("15", false, 0, 23, "hour", &hour) ||
+        !Skip(":") || !Number("04", true, 0, 59, "minute", &minute) || !Skip(":") ||
+        !Number("05", true, 0, 59, "second", &second) || !Fraction(&time.nanos)) {
       return error_;
     }
     int64_t offset = 0;
     if (!Zone(&offset)) return error_;
     if (!rest_.empty()) return Error(Code::kBadRequest, "parsing time {}: extra text: {}", Quote(text_), Quote(rest_));
-    if (day < 1 || day > DaysIn(year, month)) return Error(Code::kBadRequest, "parsing time {}: day out of range", Quote(text_));
+    if (day < 1 || day > DaysIn(year, month))
+      return Error(Code::kBadRequest, "parsing time {}: day out of range", Quote(text_));
     time.seconds = DaysFromCivil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
     return time;
   }
 
  private:
   bool Fail(std::string_view element, std::string_view at) {
-    error_ = Error(Code::kBadRequest, "parsing time {} as {}: cannot parse {} as {}", Quote(text_), Quote(layout_), Quote(at),
-                   Quote(element));
+    error_ = Error(Code::kBadRequest, "parsing time {} as {}: cannot parse {} as {}", Quote(text_), Quote(layout_),
+                   Quote(at), Quote(element));
     return false;
   }
   bool FailRange(std::string_view what) {
@@ -122,8 +130,8 @@ class Parser {
       rest_.remove_prefix(1);
       return true;
     }
-    const bool shaped = rest_.size() >= 6 && (rest_[0] == '+' || rest_[0] == '-') && rest_[3] == ':' && IsDigit(rest_, 1) &&
-                        IsDigit(rest_, 2) && IsDigit(rest_, 4) && IsDigit(rest_, 5);
+    const bool shaped = rest_.size() >= 6 && (rest_[0] == '+' || rest_[0] == '-') && rest_[3] == ':' &&
+                        IsDigit(rest_, 1) && IsDigit(rest_, 2) && IsDigit(rest_, 4) && IsDigit(rest_, 5);
     if (!shaped) return Fail("Z07:00", rest_);
     const int hours = (rest_[1] - '0') * 10 + (rest_[2] - '0');
     const int minutes = (rest_[4] - '0') * 10 + (rest_[5] - '0');
@@ -143,7 +151,9 @@ class Parser {
 
 }  // namespace
 
-Result<GoTime> ParseGoTime(std::string_view text, bool micro) { return Parser(text, micro).Parse(); }
+Result<GoTime> ParseGoTime(std::string_view text, bool micro) {
+  return Parser(text, micro).Parse();
+}
 
 void AppendGoTime(GoTime time, bool micro, std::string* out) {
   int64_t days = time.seconds / 86400;
@@ -153,8 +163,9 @@ void AppendGoTime(GoTime time, bool micro, std::string* out) {
     --days;
   }
   const Civil date = CivilFromDays(days);
-  out->append(fmt::format("{}{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", date.year < 0 ? "-" : "", date.year < 0 ? -date.year : date.year,
-                          date.month, date.day, rest / 3600, rest / 60 % 60, rest % 60));
+  out->append(fmt::format("{}{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", date.year < 0 ? "-" : "",
+                          date.year < 0 ? -date.year : date.year, date.month, date.day, rest / 3600, rest / 60 % 60,
+                          rest % 60));
   if (micro) out->append(fmt::format(".{:06}", time.nanos / 1000));
   out->push_back('Z');
 }

@@ -167,7 +167,8 @@ class Decoder {
       if (!fields.empty()) fields += '.';
       fields += step.name;
     }
-    return fmt::format("json: cannot unmarshal {} into Go struct field {}.{} of type {}", value, struct_->go_name(), fields, go_type);
+    return fmt::format("json: cannot unmarshal {} into Go struct field {}.{} of type {}", value, struct_->go_name(),
+                       fields, go_type);
   }
 
   void TypeError(std::string_view value, std::string_view go_type) { SaveError(TypeErrorText(value, go_type)); }
@@ -369,7 +370,8 @@ class Decoder {
       bytes.push_back(static_cast<char>(value));
     }
     const auto* reflection = out->GetReflection();
-    return field->is_repeated() ? reflection->AddString(out, field, std::move(bytes)) : reflection->SetString(out, field, std::move(bytes));
+    return field->is_repeated() ? reflection->AddString(out, field, std::move(bytes))
+                                : reflection->SetString(out, field, std::move(bytes));
   }
 
   template <typename T>
@@ -387,7 +389,9 @@ class Decoder {
     const auto* reflection = out->GetReflection();
     const bool add = field->is_repeated();
     if (type == Type::kBytes && kind == Kind::kArray) return ByteArray(field, out);
-    const Kind wanted = type == Type::kString || type == Type::kBytes ? Kind::kString : type == Type::kBool ? Kind::kBool : Kind::kNumber;
+    const Kind wanted = type == Type::kString || type == Type::kBytes ? Kind::kString
+                        : type == Type::kBool                         ? Kind::kBool
+                                                                      : Kind::kNumber;
     if (kind != wanted) return SkipMismatch(kind, go_type);
     switch (type) {
       case Type::kString:
@@ -398,7 +402,8 @@ class Decoder {
           if (!bytes.ok()) return SaveError(std::string(bytes.error().message()));
           text = std::move(*bytes);
         }
-        return add ? reflection->AddString(out, field, std::move(text)) : reflection->SetString(out, field, std::move(text));
+        return add ? reflection->AddString(out, field, std::move(text))
+                   : reflection->SetString(out, field, std::move(text));
       }
       case Type::kBool: {
         const bool value = reader_.ReadBool();
@@ -453,7 +458,8 @@ DecodeOutcome DecodeJsonText(std::string_view text, Message* out, const DecodeOp
   out->Clear();
   if (text.size() > options.max_bytes) {
     DecodeOutcome outcome;
-    outcome.status = Error(Code::kRequestEntityTooLarge, "{} bytes are more than the limit of {}", text.size(), options.max_bytes);
+    outcome.status =
+        Error(Code::kRequestEntityTooLarge, "{} bytes are more than the limit of {}", text.size(), options.max_bytes);
     return outcome;
   }
   return Decoder(text, options).Decode(out);

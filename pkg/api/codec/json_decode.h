@@ -18,8 +18,8 @@ struct StrictError {
 };
 
 struct DecodeOutcome {
-  Status status;           // syntax and type errors; strict errors are not in it
-  std::string error_path;  // where the error is, as in StrictError; empty where unknown
+  Status status;                           // syntax and type errors; strict errors are not in it
+  std::string error_path;                  // where the error is, as in StrictError; empty where unknown
   std::vector<StrictError> strict_errors;  // at most 100, each once; empty when they are ignored
 };
 

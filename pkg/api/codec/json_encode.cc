@@ -115,7 +115,8 @@ class Encoder {
     const auto* reflection = message.GetReflection();
     if (!reflection->HasField(message, field.descriptor)) return Null(field, first);
     Name(field.row->json_name(), first);
-    if (field.row->type == Type::kMessage) return Value(field.message(), reflection->GetMessage(message, field.descriptor));
+    if (field.row->type == Type::kMessage)
+      return Value(field.message(), reflection->GetMessage(message, field.descriptor));
     Scalar(field.row->type, message, field.descriptor, -1);
   }
 
@@ -175,17 +176,31 @@ class Encoder {
         out_->push_back('"');
         return;
       case Type::kBool:
-        out_->append((repeated ? reflection->GetRepeatedBool(message, field, index) : reflection->GetBool(message, field)) ? "true"
-                                                                                                                            : "false");
+        out_->append(
+            (repeated ? reflection->GetRepeatedBool(message, field, index) : reflection->GetBool(message, field))
+                ? "true"
+                : "false");
         return;
-      case Type::kInt32: return number(repeated ? reflection->GetRepeatedInt32(message, field, index) : reflection->GetInt32(message, field));
-      case Type::kInt64: return number(repeated ? reflection->GetRepeatedInt64(message, field, index) : reflection->GetInt64(message, field));
-      case Type::kUint32: return number(repeated ? reflection->GetRepeatedUInt32(message, field, index) : reflection->GetUInt32(message, field));
-      case Type::kUint64: return number(repeated ? reflection->GetRepeatedUInt64(message, field, index) : reflection->GetUInt64(message, field));
+      case Type::kInt32:
+        return number(repeated ? reflection->GetRepeatedInt32(message, field, index)
+                               : reflection->GetInt32(message, field));
+      case Type::kInt64:
+        return number(repeated ? reflection->GetRepeatedInt64(message, field, index)
+                               : reflection->GetInt64(message, field));
+      case Type::kUint32:
+        return number(repeated ? reflection->GetRepeatedUInt32(message, field, index)
+                               : reflection->GetUInt32(message, field));
+      case Type::kUint64:
+        return number(repeated ? reflection->GetRepeatedUInt64(message, field, index)
+                               : reflection->GetUInt64(message, field));
       case Type::kDouble:
-        return AppendJsonDouble(repeated ? reflection->GetRepeatedDouble(message, field, index) : reflection->GetDouble(message, field), false, out_);
+        return AppendJsonDouble(
+            repeated ? reflection->GetRepeatedDouble(message, field, index) : reflection->GetDouble(message, field),
+            false, out_);
       case Type::kFloat:
-        return AppendJsonDouble(repeated ? reflection->GetRepeatedFloat(message, field, index) : reflection->GetFloat(message, field), true, out_);
+        return AppendJsonDouble(
+            repeated ? reflection->GetRepeatedFloat(message, field, index) : reflection->GetFloat(message, field), true,
+            out_);
       case Type::kMessage: break;
     }
   }

@@ -7,7 +7,9 @@
 namespace knarr::codec {
 namespace {
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 // As Go's scanner quotes a byte.
 std::string QuoteByte(char c) {
@@ -283,7 +285,9 @@ bool JsonReader::NextKey(std::string_view* key) {
   return true;
 }
 
-bool JsonReader::NextElement() { return NextItem(']', "after array element"); }
+bool JsonReader::NextElement() {
+  return NextItem(']', "after array element");
+}
 
 std::string_view JsonReader::SkipValue() {
   const Kind kind = Peek();

@@ -26,29 +26,34 @@ BOOST_AUTO_TEST_SUITE(codec_json)
 
 BOOST_AUTO_TEST_CASE(an_empty_pod_prints_its_value_structs) {
   core::Pod pod;
-  BOOST_TEST(EncodeJson(pod, {.api_version = "v1", .kind = "Pod"}) ==
-             R"({"kind":"Pod","apiVersion":"v1","metadata":{"creationTimestamp":null},"spec":{"containers":null},"status":{}})");
+  BOOST_TEST(
+      EncodeJson(pod, {.api_version = "v1", .kind = "Pod"}) ==
+      R"({"kind":"Pod","apiVersion":"v1","metadata":{"creationTimestamp":null},"spec":{"containers":null},"status":{}})");
   BOOST_TEST(EncodeJson(core::PodList(), {.empty_items = true}) == R"({"metadata":{},"items":[]})");
 }
 
 BOOST_AUTO_TEST_CASE(fields_print_in_gos_order_and_maps_sorted) {
-  BOOST_TEST(Again<core::Pod>(
-                 R"({"spec":{"containers":[{"resources":{"limits":{"memory":"1Gi","cpu":1.5}},"image":"i","name":"a"}],"nodeName":"n"},
+  BOOST_TEST(
+      Again<core::Pod>(
+          R"({"spec":{"containers":[{"resources":{"limits":{"memory":"1Gi","cpu":1.5}},"image":"i","name":"a"}],"nodeName":"n"},
                   "metadata":{"labels":{"b":"2","a":"1"},"name":"x","creationTimestamp":"2024-02-29T12:00:00+02:00"},"kind":"Pod"})") ==
-             R"({"metadata":{"name":"x","creationTimestamp":"2024-02-29T10:00:00Z","labels":{"a":"1","b":"2"}},)"
-             R"("spec":{"containers":[{"name":"a","image":"i","resources":{"limits":{"cpu":"1500m","memory":"1Gi"}}}],"nodeName":"n"},"status":{}})");
+      R"({"metadata":{"name":"x","creationTimestamp":"2024-02-29T10:00:00Z","labels":{"a":"1","b":"2"}},)"
+      R"("spec":{"containers":[{"name":"a","image":"i","resources":{"limits":{"cpu":"1500m","memory":"1Gi"}}}],"nodeName":"n"},"status":{}})");
 }
 
 BOOST_AUTO_TEST_CASE(inlined_structs_read_and_print_flat) {
-  BOOST_TEST(Again<core::Volume>(R"({"emptyDir":{"medium":"Memory"},"name":"v"})") == R"({"name":"v","emptyDir":{"medium":"Memory"}})");
+  BOOST_TEST(Again<core::Volume>(R"({"emptyDir":{"medium":"Memory"},"name":"v"})") ==
+             R"({"name":"v","emptyDir":{"medium":"Memory"}})");
   BOOST_TEST(Again<core::Probe>(R"({"httpGet":{"port":"web"},"periodSeconds":3})") ==
              R"({"httpGet":{"port":"web"},"periodSeconds":3})");
   BOOST_TEST(Again<core::ServicePort>(R"({"port":80,"targetPort":8080})") == R"({"port":80,"targetPort":8080})");
 }
 
 BOOST_AUTO_TEST_CASE(strings_are_escaped_as_go_does) {
-  BOOST_TEST(Again<core::EnvVar>("{\"name\":\"a\",\"value\":\"<&>\\u2028\\u0001\\n\\\"\xff\xc3\xa4\\ud83d\\ude00\\ud800\"}") ==
-             "{\"name\":\"a\",\"value\":\"\\u003c\\u0026\\u003e\\u2028\\u0001\\n\\\"\xef\xbf\xbd\xc3\xa4\xf0\x9f\x98\x80\xef\xbf\xbd\"}");
+  BOOST_TEST(
+      Again<core::EnvVar>("{\"name\":\"a\",\"value\":\"<&>\\u2028\\u0001\\n\\\"\xff\xc3\xa4\\ud83d\\ude00\\ud800\"}") ==
+      "{\"name\":\"a\",\"value\":"
+      "\"\\u003c\\u0026\\u003e\\u2028\\u0001\\n\\\"\xef\xbf\xbd\xc3\xa4\xf0\x9f\x98\x80\xef\xbf\xbd\"}");
   core::EnvVar bad;
   bad.set_value("a\xff");
   BOOST_TEST(EncodeJson(bad) == R"({"name":"","value":"a\ufffd"})");
@@ -62,12 +67,15 @@ BOOST_AUTO_TEST_CASE(bytes_are_base64) {
 
 BOOST_AUTO_TEST_CASE(unknown_and_duplicate_fields_are_strict_errors_with_their_path) {
   BOOST_TEST(ErrorOf<core::Pod>(R"({"spec":{"containers":[{"foo":1,"name":"a","name":"b"}]},"Kind":"x"})") ==
-             "strict decoding error: unknown field \"spec.containers[0].foo\", duplicate field \"spec.containers[0].name\", unknown field \"Kind\"");
+             "strict decoding error: unknown field \"spec.containers[0].foo\", duplicate field "
+             "\"spec.containers[0].name\", unknown field \"Kind\"");
   BOOST_TEST(ErrorOf<core::Pod>(R"({"metadata":{"labels":{"a":"1","a":"2"}}})") ==
              "strict decoding error: duplicate field \"metadata.labels.a\"");
   core::Pod pod;
   std::vector<Finding> findings;
-  BOOST_TEST(DecodeJson(R"({"metadata":{"labels":{"a":"1","a":"2"},"x":{"y":[1]}}})", &pod, {.validation = FieldValidation::kWarn}, &findings).ok());
+  BOOST_TEST(DecodeJson(R"({"metadata":{"labels":{"a":"1","a":"2"},"x":{"y":[1]}}})", &pod,
+                        {.validation = FieldValidation::kWarn}, &findings)
+                 .ok());
   BOOST_REQUIRE_EQUAL(findings.size(), 2u);
   BOOST_TEST(findings[1].text == "unknown field \"metadata.x\"");
   BOOST_TEST(pod.metadata().labels().at("a") == "2");
@@ -83,7 +91,8 @@ BOOST_AUTO_TEST_CASE(wrong_types_are_reported_in_gos_words) {
   BOOST_TEST(ErrorOf<core::Pod>(R"({"metadata":{"labels":{"a":true}}})") ==
              "json: cannot unmarshal bool into Go struct field ObjectMeta.metadata.labels of type string");
   BOOST_TEST(ErrorOf<core::Pod>(R"({"spec":{"terminationGracePeriodSeconds":1.5}})") ==
-             "json: cannot unmarshal number 1.5 into Go struct field PodSpec.spec.terminationGracePeriodSeconds of type int64");
+             "json: cannot unmarshal number 1.5 into Go struct field PodSpec.spec.terminationGracePeriodSeconds of "
+             "type int64");
   BOOST_TEST(ErrorOf<core::Pod>(R"({"metadata":{"creationTimestamp":"yesterday"}})") ==
              "parsing time \"yesterday\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"yesterday\" as \"2006\"");
   BOOST_TEST(ErrorOf<core::Service>(R"({"spec":{"ports":[{"targetPort":true}]}})") ==
@@ -111,8 +120,10 @@ BOOST_AUTO_TEST_CASE(depth_values_and_bytes_are_limited) {
 }
 
 BOOST_AUTO_TEST_CASE(null_clears_pointers_and_leaves_values) {
-  BOOST_TEST(Again<core::Pod>(R"({"metadata":null,"spec":{"containers":null,"securityContext":null,"nodeName":null},"status":null})") ==
-             R"({"metadata":{"creationTimestamp":null},"spec":{"containers":null},"status":{}})");
+  BOOST_TEST(
+      Again<core::Pod>(
+          R"({"metadata":null,"spec":{"containers":null,"securityContext":null,"nodeName":null},"status":null})") ==
+      R"({"metadata":{"creationTimestamp":null},"spec":{"containers":null},"status":{}})");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

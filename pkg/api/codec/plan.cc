@@ -15,7 +15,9 @@ using google::protobuf::Descriptor;
 constexpr size_t kSlots = 4096;
 std::atomic<const Plan*> plans[kSlots];
 
-bool Before(std::string_view a, std::string_view b) { return a.size() != b.size() ? a.size() < b.size() : a < b; }
+bool Before(std::string_view a, std::string_view b) {
+  return a.size() != b.size() ? a.size() < b.size() : a < b;
+}
 
 void AddNames(const Plan& plan, PlanName prefix, std::vector<PlanName>* names) {
   for (size_t i = 0; i < plan.fields.size(); ++i) {
@@ -81,8 +83,9 @@ const Plan& PlanField::message() const {
 }
 
 const PlanName* Plan::Find(std::string_view name) const {
-  const auto at = std::lower_bound(names.begin(), names.end(), name,
-                                   [](const PlanName& row, std::string_view wanted) { return Before(row.name, wanted); });
+  const auto at = std::lower_bound(names.begin(), names.end(), name, [](const PlanName& row, std::string_view wanted) {
+    return Before(row.name, wanted);
+  });
   return at != names.end() && at->name == name ? &*at : nullptr;
 }
 

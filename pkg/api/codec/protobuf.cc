@@ -20,7 +20,8 @@ using schema::Type;
 
 constexpr std::string_view kMagic("k8s\0", 4);
 
-// Writes backwards, as gogo's MarshalToSizedBuffer does: a length is known when it is written, nothing is counted twice.
+// Writes backwards, as gogo's MarshalToSizedBuffer does: a length is known when it is written, nothing is counted
+// twice.
 class BackwardWriter {
  public:
   explicit BackwardWriter(size_t capacity) : buffer_(std::max<size_t>(capacity, 64), '\0'), start_(buffer_.size()) {}
@@ -70,7 +71,8 @@ class BackwardWriter {
     const size_t used = size();
     std::string larger(std::max(buffer_.size() * 2, used + bytes + 64), '\0');
     const size_t start = larger.size() - used;
-    std::copy(buffer_.begin() + static_cast<ptrdiff_t>(start_), buffer_.end(), larger.begin() + static_cast<ptrdiff_t>(start));
+    std::copy(buffer_.begin() + static_cast<ptrdiff_t>(start_), buffer_.end(),
+              larger.begin() + static_cast<ptrdiff_t>(start));
     buffer_ = std::move(larger);
     start_ = start;
   }
@@ -220,20 +222,30 @@ class Encoder {
       case Type::kBytes:
         return String(number, repeated ? reflection->GetRepeatedStringReference(message, field, index, &scratch)
                                        : reflection->GetStringReference(message, field, &scratch));
-      case Type::kBool: return varint(repeated ? reflection->GetRepeatedBool(message, field, index) : reflection->GetBool(message, field));
+      case Type::kBool:
+        return varint(repeated ? reflection->GetRepeatedBool(message, field, index)
+                               : reflection->GetBool(message, field));
       case Type::kInt32: {
-        const int64_t value = repeated ? reflection->GetRepeatedInt32(message, field, index) : reflection->GetInt32(message, field);
+        const int64_t value =
+            repeated ? reflection->GetRepeatedInt32(message, field, index) : reflection->GetInt32(message, field);
         return varint(static_cast<uint64_t>(value));
       }
       case Type::kInt64:
-        return varint(static_cast<uint64_t>(repeated ? reflection->GetRepeatedInt64(message, field, index) : reflection->GetInt64(message, field)));
-      case Type::kUint32: return varint(repeated ? reflection->GetRepeatedUInt32(message, field, index) : reflection->GetUInt32(message, field));
-      case Type::kUint64: return varint(repeated ? reflection->GetRepeatedUInt64(message, field, index) : reflection->GetUInt64(message, field));
+        return varint(static_cast<uint64_t>(repeated ? reflection->GetRepeatedInt64(message, field, index)
+                                                     : reflection->GetInt64(message, field)));
+      case Type::kUint32:
+        return varint(repeated ? reflection->GetRepeatedUInt32(message, field, index)
+                               : reflection->GetUInt32(message, field));
+      case Type::kUint64:
+        return varint(repeated ? reflection->GetRepeatedUInt64(message, field, index)
+                               : reflection->GetUInt64(message, field));
       case Type::kDouble:
-        out_->Fixed(repeated ? reflection->GetRepeatedDouble(message, field, index) : reflection->GetDouble(message, field));
+        out_->Fixed(repeated ? reflection->GetRepeatedDouble(message, field, index)
+                             : reflection->GetDouble(message, field));
         return out_->Tag(number, 1);
       case Type::kFloat:
-        out_->Fixed(repeated ? reflection->GetRepeatedFloat(message, field, index) : reflection->GetFloat(message, field));
+        out_->Fixed(repeated ? reflection->GetRepeatedFloat(message, field, index)
+                             : reflection->GetFloat(message, field));
         return out_->Tag(number, 5);
       case Type::kMessage: break;
     }
@@ -283,9 +295,11 @@ std::string EncodeProtobuf(const Message& message) {
 Status DecodeProtobuf(std::string_view bytes, Message* out, const DecodeOptions& options) {
   out->Clear();
   if (bytes.size() > options.max_bytes) {
-    return Error(Code::kRequestEntityTooLarge, "{} bytes are more than the limit of {}", bytes.size(), options.max_bytes);
+    return Error(Code::kRequestEntityTooLarge, "{} bytes are more than the limit of {}", bytes.size(),
+                 options.max_bytes);
   }
-  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(bytes.data()), static_cast<int>(bytes.size()));
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(bytes.data()),
+                                            static_cast<int>(bytes.size()));
   in.SetRecursionLimit(options.max_depth);
   if (!out->ParsePartialFromCodedStream(&in) || !in.ConsumedEntireMessage()) {
     return Error(Code::kBadRequest, "proto: {}: malformed message", PlanOf(out->GetDescriptor()).row->go_name());
@@ -312,7 +326,8 @@ std::string EncodeEnvelope(const Message& message, std::string_view api_version,
 
 Result<Envelope> DecodeEnvelope(std::string_view bytes) {
   if (!bytes.starts_with(kMagic)) {
-    return Error(Code::kBadRequest, "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]");
+    return Error(Code::kBadRequest,
+                 "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]");
   }
   bytes.remove_prefix(kMagic.size());
   ::k8s::io::apimachinery::pkg::runtime::Unknown unknown;

@@ -19,7 +19,9 @@ BOOST_AUTO_TEST_SUITE(codec_protobuf)
 BOOST_AUTO_TEST_CASE(value_fields_are_written_even_when_they_are_not_set) {
   core::ContainerPort port;
   port.set_containerport(80);
-  BOOST_TEST(Hex(EncodeProtobuf(port)) == "0a00100018502200" "2a00");
+  BOOST_TEST(Hex(EncodeProtobuf(port)) ==
+             "0a00100018502200"
+             "2a00");
   // A pointer is written when it is set, a nil one not.
   core::LocalObjectReference name;
   BOOST_TEST(Hex(EncodeProtobuf(name)) == "0a00");
@@ -30,13 +32,19 @@ BOOST_AUTO_TEST_CASE(maps_are_sorted_and_keep_both_halves) {
   (*map.mutable_data())["b"] = "";
   (*map.mutable_data())["a"] = "1";
   const std::string hex = Hex(EncodeProtobuf(map));
-  BOOST_TEST(hex.ends_with("12060a0161120131" "12050a01621200"));
+  BOOST_TEST(
+      hex.ends_with("12060a0161120131"
+                    "12050a01621200"));
 }
 
 BOOST_AUTO_TEST_CASE(what_was_encoded_decodes_to_the_same) {
   core::Pod pod;
-  BOOST_REQUIRE(DecodeJson(R"({"metadata":{"name":"a","creationTimestamp":"1970-01-01T00:00:00Z"},"spec":{"containers":[{"name":"c",
-      "resources":{"requests":{"cpu":"100m"}}}]}})", &pod).ok());
+  BOOST_REQUIRE(
+      DecodeJson(
+          R"({"metadata":{"name":"a","creationTimestamp":"1970-01-01T00:00:00Z"},"spec":{"containers":[{"name":"c",
+      "resources":{"requests":{"cpu":"100m"}}}]}})",
+          &pod)
+          .ok());
   core::Pod again;
   BOOST_REQUIRE(DecodeProtobuf(EncodeProtobuf(pod), &again).ok());
   BOOST_TEST(EncodeJson(again) == EncodeJson(pod));
@@ -51,14 +59,18 @@ BOOST_AUTO_TEST_CASE(times_keep_what_json_can_say) {
   core::Event event;
   event.mutable_eventtime()->set_seconds(1);
   event.mutable_eventtime()->set_nanos(1999);
-  BOOST_TEST(Hex(EncodeProtobuf(event)).find("08011" "0e807") != std::string::npos);
+  BOOST_TEST(Hex(EncodeProtobuf(event))
+                 .find("08011"
+                       "0e807") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(the_envelope_carries_type_and_bytes) {
   core::Namespace space;
   space.mutable_metadata()->set_name("x");
   const std::string bytes = EncodeEnvelope(space, "v1", "Namespace");
-  BOOST_TEST(Hex(bytes).starts_with("6b387300" "0a0f0a02763112094e616d657370616365"));
+  BOOST_TEST(
+      Hex(bytes).starts_with("6b387300"
+                             "0a0f0a02763112094e616d657370616365"));
   BOOST_TEST(Hex(bytes).ends_with("1a002200"));
   const Result<Envelope> envelope = DecodeEnvelope(bytes);
   BOOST_REQUIRE(envelope.ok());

@@ -32,9 +32,7 @@ class Filler {
         }
         SetInt(out, 1, 0);
         return SetInt(out, 2, static_cast<int32_t>(random_()));
-      case Special::kTime:
-        SetInt(out, 1, int64_t{Below(4'000'000'000)} - (1LL << 31));
-        return SetInt(out, 2, 0);
+      case Special::kTime: SetInt(out, 1, int64_t{Below(4'000'000'000)} - (1LL << 31)); return SetInt(out, 2, 0);
       case Special::kMicroTime:
         SetInt(out, 1, Below(4'000'000'000));
         return SetInt(out, 2, static_cast<int64_t>(Below(1'000'000)) * 1000);
@@ -52,7 +50,8 @@ class Filler {
   uint32_t Below(uint32_t n) { return static_cast<uint32_t>(random_() % n); }
   std::string Pick(std::vector<std::string> options) { return options[Below(static_cast<uint32_t>(options.size()))]; }
   std::string Text() {
-    return Pick({"a", "<b>&", "\xe2\x80\xa8", "line\nbreak", "\"q\\", "\x01", "\xf0\x9f\x98\x80", "8", std::string("nul\0l", 5)});
+    return Pick({"a", "<b>&", "\xe2\x80\xa8", "line\nbreak", "\"q\\", "\x01", "\xf0\x9f\x98\x80", "8",
+                 std::string("nul\0l", 5)});
   }
   static void SetString(Message* out, int number, std::string text) {
     out->GetReflection()->SetString(out, out->GetDescriptor()->FindFieldByNumber(number), std::move(text));
@@ -101,11 +100,15 @@ class Filler {
     const auto number = static_cast<int64_t>(random_()) * (Below(2) == 0 ? 1 : -1);
     switch (type) {
       case Type::kString:
-      case Type::kBytes: return add ? reflection->AddString(out, field, Text()) : reflection->SetString(out, field, Text());
-      case Type::kBool: return add ? reflection->AddBool(out, field, true) : reflection->SetBool(out, field, Below(2) == 0);
+      case Type::kBytes:
+        return add ? reflection->AddString(out, field, Text()) : reflection->SetString(out, field, Text());
+      case Type::kBool:
+        return add ? reflection->AddBool(out, field, true) : reflection->SetBool(out, field, Below(2) == 0);
       case Type::kInt32:
-        return add ? reflection->AddInt32(out, field, static_cast<int32_t>(number)) : reflection->SetInt32(out, field, static_cast<int32_t>(number));
-      case Type::kInt64: return add ? reflection->AddInt64(out, field, number << 20) : reflection->SetInt64(out, field, number << 20);
+        return add ? reflection->AddInt32(out, field, static_cast<int32_t>(number))
+                   : reflection->SetInt32(out, field, static_cast<int32_t>(number));
+      case Type::kInt64:
+        return add ? reflection->AddInt64(out, field, number << 20) : reflection->SetInt64(out, field, number << 20);
       case Type::kDouble: return reflection->SetDouble(out, field, static_cast<double>(number) / 7);
       default: BOOST_FAIL("no value for this type: " << field->full_name());
     }
@@ -119,7 +122,8 @@ BOOST_AUTO_TEST_SUITE(codec_round_trip)
 BOOST_AUTO_TEST_CASE(every_type_of_every_group_survives) {
   int types = 0;
   for (const schema::Message& row : schema::Messages()) {
-    const auto* descriptor = google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(std::string(row.full_name()));
+    const auto* descriptor =
+        google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(std::string(row.full_name()));
     // Only what the scheme links is there.
     if (descriptor == nullptr) continue;
     ++types;
@@ -127,7 +131,8 @@ BOOST_AUTO_TEST_CASE(every_type_of_every_group_survives) {
     for (uint32_t seed = 0; seed < 6; ++seed) {
       BOOST_TEST_CONTEXT(row.full_name() << " seed " << seed) {
         std::unique_ptr<Message> object(prototype->New());
-        if (seed > 0) Filler(seed * 7919 + static_cast<uint32_t>(types)).Fill(PlanOf(descriptor), object.get(), seed == 1 ? 0 : 2);
+        if (seed > 0)
+          Filler(seed * 7919 + static_cast<uint32_t>(types)).Fill(PlanOf(descriptor), object.get(), seed == 1 ? 0 : 2);
         const std::string json = EncodeJson(*object);
         std::unique_ptr<Message> from_json(prototype->New());
         BOOST_TEST(DecodeJson(json, from_json.get()).message() == "ok");

@@ -25,7 +25,9 @@ constexpr int kRaw = 1;
 constexpr int kItems = 1;
 constexpr int64_t kIntOrStringIsString = 1;
 
-const FieldDescriptor* FieldOf(const Message& message, int number) { return message.GetDescriptor()->FindFieldByNumber(number); }
+const FieldDescriptor* FieldOf(const Message& message, int number) {
+  return message.GetDescriptor()->FindFieldByNumber(number);
+}
 
 void SetTime(GoTime time, Message* out) {
   out->Clear();
@@ -209,7 +211,8 @@ void EncodeSpecial(const Plan& plan, const Message& message, std::string* out) {
       return AppendJsonString(QuantityText(message), out);
     case Special::kIntOrString:
       if (reflection->GetInt64(message, FieldOf(message, kIntOrStringType)) == kIntOrStringIsString) {
-        return AppendJsonString(reflection->GetStringReference(message, FieldOf(message, kIntOrStringString), &scratch), out);
+        return AppendJsonString(reflection->GetStringReference(message, FieldOf(message, kIntOrStringString), &scratch),
+                                out);
       }
       out->append(fmt::format("{}", reflection->GetInt32(message, FieldOf(message, kIntOrStringInt))));
       return;
@@ -225,12 +228,14 @@ void EncodeSpecial(const Plan& plan, const Message& message, std::string* out) {
       return;
     case Special::kDuration:
       return AppendJsonString(
-          FormatDuration(std::chrono::nanoseconds(reflection->GetInt64(message, FieldOf(message, kDurationNanos)))), out);
+          FormatDuration(std::chrono::nanoseconds(reflection->GetInt64(message, FieldOf(message, kDurationNanos)))),
+          out);
     case Special::kRawJson: {
       const FieldDescriptor* raw = FieldOf(message, kRaw);
       const size_t before = out->size();
       // Bytes that are no JSON (they can only come from protobuf) print as null.
-      if (!reflection->HasField(message, raw) || !AppendCompactJson(reflection->GetStringReference(message, raw, &scratch), out)) {
+      if (!reflection->HasField(message, raw) ||
+          !AppendCompactJson(reflection->GetStringReference(message, raw, &scratch), out)) {
         out->resize(before);
         out->append("null");
       }

@@ -14,8 +14,8 @@ namespace knarr::codec {
 
 // What a JSON value that a special type does not take is called, and the Go type it was meant for.
 struct SpecialMismatch {
-  std::string value;             // "number", "array", "number 1.5"
-  std::string_view go_type;      // "string", "int32", "v1.Verbs"
+  std::string value;         // "number", "array", "number 1.5"
+  std::string_view go_type;  // "string", "int32", "v1.Verbs"
 };
 
 // Reads one value (null included) into `out`. A value of the wrong kind is skipped and reported as a mismatch; other

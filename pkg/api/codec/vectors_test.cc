@@ -37,7 +37,9 @@ std::vector<Line> Read(const std::string& name) {
   return lines;
 }
 
-std::string Bytes(const std::string& base64) { return DecodeBase64(base64).value(); }
+std::string Bytes(const std::string& base64) {
+  return DecodeBase64(base64).value();
+}
 
 std::unique_ptr<google::protobuf::Message> NewObject(std::string_view api_version, std::string_view kind) {
   auto object = scheme::New(api_version, kind);
@@ -95,7 +97,8 @@ BOOST_AUTO_TEST_CASE(objects_and_errors_decode_as_upstream) {
       // The line is ours.
       if (ours.starts_with("line ")) ours = ours.substr(ours.find(": ") + 2);
       BOOST_TEST(ours == (error.empty() ? "ok" : error));
-      if (!json.empty()) BOOST_TEST(EncodeJson(**object, {.api_version = document.api_version, .kind = document.kind}) == json);
+      if (!json.empty())
+        BOOST_TEST(EncodeJson(**object, {.api_version = document.api_version, .kind = document.kind}) == json);
     }
   }
 }
@@ -107,7 +110,8 @@ BOOST_AUTO_TEST_CASE(yaml_and_json_convert_as_upstream) {
       const Result<std::string> ours = line[0] == "to-json" ? YamlToJson(input) : JsonToYaml(input);
       if (!error.empty()) {
         BOOST_TEST(!ours.ok(), (ours.ok() ? *ours : "") << " but upstream: " << error);
-        if (!ours.ok() && ours.status().message() != error) BOOST_TEST_MESSAGE("other words: " << ours.status().message() << " / " << error);
+        if (!ours.ok() && ours.status().message() != error)
+          BOOST_TEST_MESSAGE("other words: " << ours.status().message() << " / " << error);
       } else {
         BOOST_TEST((ours.ok() ? *ours : std::string(ours.status().message())) == output);
       }

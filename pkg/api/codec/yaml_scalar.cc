@@ -12,7 +12,9 @@ namespace {
 
 using Kind = YamlScalar::Kind;
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 bool OneOf(std::string_view text, std::initializer_list<std::string_view> words) {
   return std::find(words.begin(), words.end(), text) != words.end();
@@ -113,15 +115,16 @@ class TimestampParser {
     if (!zoned && rest_[0] != ' ') return false;
     rest_.remove_prefix(1);
     int unused = 0;
-    if (!Number(0, 23, &unused) || !Skip(':') || !Number(0, 59, &unused) || !Skip(':') || !Number(0, 59, &unused)) return false;
+    if (!Number(0, 23, &unused) || !Skip(':') || !Number(0, 59, &unused) || !Skip(':') || !Number(0, 59, &unused))
+      return false;
     if (rest_.size() > 1 && (rest_[0] == '.' || rest_[0] == ',') && IsDigit(rest_[1])) {
       rest_.remove_prefix(1);
       while (!rest_.empty() && IsDigit(rest_[0])) rest_.remove_prefix(1);
     }
     if (!zoned) return rest_.empty();
     if (rest_ == "Z") return true;
-    return rest_.size() == 6 && (rest_[0] == '+' || rest_[0] == '-') && IsDigit(rest_[1]) && IsDigit(rest_[2]) && rest_[3] == ':' &&
-           IsDigit(rest_[4]) && IsDigit(rest_[5]);
+    return rest_.size() == 6 && (rest_[0] == '+' || rest_[0] == '-') && IsDigit(rest_[1]) && IsDigit(rest_[2]) &&
+           rest_[3] == ':' && IsDigit(rest_[4]) && IsDigit(rest_[5]);
   }
 
  private:

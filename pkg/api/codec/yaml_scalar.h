@@ -12,7 +12,7 @@ namespace knarr::codec {
 struct YamlScalar {
   enum class Kind : uint8_t { kString, kNull, kBool, kInt, kFloat, kTimestamp } kind = Kind::kString;
   bool boolean = false;
-  bool negative = false;    // of an integer: the value is -magnitude
+  bool negative = false;  // of an integer: the value is -magnitude
   uint64_t magnitude = 0;
   double number = 0;
 };

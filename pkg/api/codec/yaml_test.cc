@@ -28,9 +28,11 @@ std::string Repeat(std::string head, std::string_view part, size_t size) {
 BOOST_AUTO_TEST_SUITE(codec_yaml)
 
 BOOST_AUTO_TEST_CASE(scalars_follow_yaml_1_1) {
-  BOOST_TEST(Json("[on, yes, 'yes', \"on\", off, 0777, 0x1F, 1_000, 08, 1e3, .5, -3, ~, null, 2001-01-01, 1:20, ip, !!str 5, !!float 3]") ==
+  BOOST_TEST(Json("[on, yes, 'yes', \"on\", off, 0777, 0x1F, 1_000, 08, 1e3, .5, -3, ~, null, 2001-01-01, 1:20, ip, "
+                  "!!str 5, !!float 3]") ==
              R"([true,true,"yes","on",false,511,31,1000,8,1000,0.5,-3,null,null,"2001-01-01","1:20","ip","5",3])");
-  BOOST_TEST(Json("a: |\n  x\n  y\nb: >-\n  x\n  y\nc:\n1: z\ntrue: q\n") == R"({"1":"z","a":"x\ny\n","b":"x y","c":null,"true":"q"})");
+  BOOST_TEST(Json("a: |\n  x\n  y\nb: >-\n  x\n  y\nc:\n1: z\ntrue: q\n") ==
+             R"({"1":"z","a":"x\ny\n","b":"x y","c":null,"true":"q"})");
   BOOST_TEST(Json("a: 18446744073709551615\nb: 9223372036854775807\nc: 1e400\nd: 0.1\ne: 123456789012345678901") ==
              R"({"a":18446744073709551615,"b":9223372036854775807,"c":"1e400","d":0.1,"e":123456789012345680000})");
   BOOST_TEST(Json("a: !!int x") == "error: yaml: line 1: cannot decode !!str `x` as a !!int");
@@ -47,7 +49,8 @@ BOOST_AUTO_TEST_CASE(anchors_and_merge_keys_are_applied) {
 }
 
 BOOST_AUTO_TEST_CASE(documents_are_split_with_their_lines) {
-  const auto documents = SplitDocuments("\xef\xbb\xbf# first\n---\nkind: A\napiVersion: v1\n---\n# none\n---\n\nkind: B\n--- {kind: C}\n");
+  const auto documents =
+      SplitDocuments("\xef\xbb\xbf# first\n---\nkind: A\napiVersion: v1\n---\n# none\n---\n\nkind: B\n--- {kind: C}\n");
   BOOST_REQUIRE_MESSAGE(documents.ok(), documents.status().message());
   BOOST_REQUIRE_EQUAL(documents->size(), 3u);
   BOOST_TEST((*documents)[0].kind == "A");
@@ -74,7 +77,8 @@ BOOST_AUTO_TEST_CASE(syntax_errors_name_the_line_in_upstreams_words) {
 }
 
 constexpr std::string_view kPod =
-    "apiVersion: v1\nkind: Pod\nmetadata:\n  name: x\n  name: z\nspec:\n  containers:\n  - image: i\n    foo: 1\n    name: 5\n";
+    "apiVersion: v1\nkind: Pod\nmetadata:\n  name: x\n  name: z\nspec:\n  containers:\n  - image: i\n    foo: 1\n    "
+    "name: 5\n";
 
 BOOST_AUTO_TEST_CASE(findings_carry_upstreams_words_and_lines) {
   std::string text(kPod);
@@ -100,8 +104,9 @@ BOOST_AUTO_TEST_CASE(type_errors_carry_their_line) {
   const auto documents = SplitDocuments(kPod);
   BOOST_REQUIRE(documents.ok());
   core::Pod pod;
-  BOOST_TEST(DecodeDocument((*documents)[0], &pod).message() ==
-             "line 10: json: cannot unmarshal number into Go struct field Container.spec.containers.name of type string");
+  BOOST_TEST(
+      DecodeDocument((*documents)[0], &pod).message() ==
+      "line 10: json: cannot unmarshal number into Go struct field Container.spec.containers.name of type string");
 }
 
 BOOST_AUTO_TEST_CASE(bombs_are_refused_quickly) {
@@ -119,7 +124,8 @@ BOOST_AUTO_TEST_CASE(bombs_are_refused_quickly) {
   BOOST_TEST(Json(wide).find("document contains excessive aliasing") != std::string::npos);
   BOOST_TEST(Json(std::string(200'000, '[')) == "error: yaml: line 1: exceeded max depth");
   BOOST_TEST(Json(std::string(100'000, '{')) == "error: yaml: line 1: exceeded max depth");
-  BOOST_TEST(SplitDocuments(std::string(100'000, '{')).status().message() == "line 1: invalid character '{' looking for beginning of object key string");
+  BOOST_TEST(SplitDocuments(std::string(100'000, '{')).status().message() ==
+             "line 1: invalid character '{' looking for beginning of object key string");
   BOOST_TEST(Json(Repeat("k: [[", "a,", 400'000)).find("in brackets is larger than") != std::string::npos);
   BOOST_TEST(Json(Repeat("- {a: 1,\n", " b: [c],\n", 400'000)).find("in brackets is larger than") != std::string::npos);
   std::string nested;
@@ -134,7 +140,8 @@ BOOST_AUTO_TEST_CASE(bombs_are_refused_quickly) {
 
 BOOST_AUTO_TEST_CASE(long_is_not_hostile) {
   // Scalars of every style, full of brackets, and lists of many small things.
-  for (const std::string_view head : {"k: |\n  x\n", "k: >\n  x\n", "k: 'x\n", "k: \"x\n", "- |\n  x\n", "k:\n  - - >-\n        x\n", "k: [\"x\n"}) {
+  for (const std::string_view head :
+       {"k: |\n  x\n", "k: >\n  x\n", "k: 'x\n", "k: \"x\n", "- |\n  x\n", "k:\n  - - >-\n        x\n", "k: [\"x\n"}) {
     std::string text = Repeat(std::string(head), "        [[a, {b: c}, ] } - x\n", 400'000);
     if (head.find('\'') != std::string_view::npos) text += "'";
     if (head.find('"') != std::string_view::npos) text += "\"";
@@ -146,9 +153,11 @@ BOOST_AUTO_TEST_CASE(long_is_not_hostile) {
 }
 
 BOOST_AUTO_TEST_CASE(yaml_is_written_as_sigs_k8s_io_yaml_does) {
-  BOOST_TEST(Yaml(R"({"b":[1,{"x":"y","l":[[1,2],[]]}],"a":{"k":null,"e":{}},"s10":"yes","s9":"1","t":"a: b","m":"x\ny\n","o":"x\ny","d":"2020-01-01"})") ==
-             "a:\n  e: {}\n  k: null\nb:\n- 1\n- l:\n  - - 1\n    - 2\n  - []\n  x: \"y\"\nd: \"2020-01-01\"\nm: |\n  x\n  y\n"
-             "o: |-\n  x\n  y\ns9: \"1\"\ns10: \"yes\"\nt: 'a: b'\n");
+  BOOST_TEST(
+      Yaml(
+          R"({"b":[1,{"x":"y","l":[[1,2],[]]}],"a":{"k":null,"e":{}},"s10":"yes","s9":"1","t":"a: b","m":"x\ny\n","o":"x\ny","d":"2020-01-01"})") ==
+      "a:\n  e: {}\n  k: null\nb:\n- 1\n- l:\n  - - 1\n    - 2\n  - []\n  x: \"y\"\nd: \"2020-01-01\"\nm: |\n  x\n  y\n"
+      "o: |-\n  x\n  y\ns9: \"1\"\ns10: \"yes\"\nt: 'a: b'\n");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -24,12 +24,12 @@ constexpr uint32_t kNone = std::numeric_limits<uint32_t>::max();
 
 struct Node {
   enum class Kind : uint8_t { kScalar, kString, kMap, kSequence, kAlias } kind;
-  bool merge_key = false;   // a plain <<
-  bool reported = false;    // its duplicate keys are
-  int line = 0;             // 1-based, of the file
-  uint32_t next = kNone;    // sibling; in maps keys and values alternate
-  uint32_t first = kNone;   // child; the target of an alias
-  size_t text = 0;          // of scalars: JSON text, or the string; with its size
+  bool merge_key = false;  // a plain <<
+  bool reported = false;   // its duplicate keys are
+  int line = 0;            // 1-based, of the file
+  uint32_t next = kNone;   // sibling; in maps keys and values alternate
+  uint32_t first = kNone;  // child; the target of an alias
+  size_t text = 0;         // of scalars: JSON text, or the string; with its size
   size_t size = 0;
   bool too_large = false;  // an integer beyond int64, which upstream takes as a value but not as a key
   YamlScalar::Kind scalar = YamlScalar::Kind::kString;
@@ -74,11 +74,13 @@ class TreeBuilder : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const uint32_t target = anchor < anchors_.size() ? anchors_[anchor] : kNone;
     if (target == kNone) Refuse(LineOf(mark), "unknown anchor referenced");
-    if (std::find(open_.begin(), open_.end(), target) != open_.end()) Refuse(LineOf(mark), "anchor value contains itself");
+    if (std::find(open_.begin(), open_.end(), target) != open_.end())
+      Refuse(LineOf(mark), "anchor value contains itself");
     Add(Node::Kind::kAlias, mark, YAML::NullAnchor).first = target;
   }
 
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
     Node& node = Add(Node::Kind::kScalar, mark, anchor);
     last_size_ = std::min(value.size(), source_.size() - std::min(source_.size(), last_mark_));
     if (tag == "?") {
@@ -86,7 +88,8 @@ class TreeBuilder : public YAML::EventHandler {
       last_plain_ = true;
       SetScalar(&node, value, ResolveYamlScalar(value));
     } else if (tag == "!" || tag.empty()) {
-      if (last_mark_ < source_.size() && source_[last_mark_] != '|' && source_[last_mark_] != '>') last_quote_ = last_mark_;
+      if (last_mark_ < source_.size() && source_[last_mark_] != '|' && source_[last_mark_] != '>')
+        last_quote_ = last_mark_;
       SetScalar(&node, value, {});
     } else {
       node.merge_key = value == "<<" && (tag == "tag:yaml.org,2002:merge" || tag == "!!merge");
@@ -102,18 +105,20 @@ class TreeBuilder : public YAML::EventHandler {
     }
   }
 
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value style) override {
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value style) override {
     Open(Node::Kind::kSequence, mark, anchor, style);
   }
   void OnSequenceEnd() override { Close(); }
-  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value style) override {
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value style) override {
     Open(Node::Kind::kMap, mark, anchor, style);
   }
   void OnMapEnd() override { Close(); }
 
-  // yaml-cpp has read up to `position`. A list or map in brackets may turn out to be a key ("[a]: b"), so yaml-cpp keeps
-  // all of its tokens, at more than a hundred times their size, until it is closed, and reports nothing meanwhile. One
-  // that is larger than any key or inline value of a manifest is refused; a long scalar is not.
+  // yaml-cpp has read up to `position`. A list or map in brackets may turn out to be a key ("[a]: b"), so yaml-cpp
+  // keeps all of its tokens, at more than a hundred times their size, until it is closed, and reports nothing
+  // meanwhile. One that is larger than any key or inline value of a manifest is refused; a long scalar is not.
   void CheckStall(size_t position) const {
     if (position < last_mark_ + kMaxStall) return;
     size_t at = last_mark_ + last_size_;
@@ -129,7 +134,8 @@ class TreeBuilder : public YAML::EventHandler {
     }
     if (at >= position || (source_[at] != '[' && source_[at] != '{')) return;
     const auto lines = std::count(source_.begin(), source_.begin() + static_cast<std::ptrdiff_t>(at), '\n');
-    Refuse(first_line_ + static_cast<int>(lines), fmt::format("a list or map in brackets is larger than {} bytes", kMaxStall));
+    Refuse(first_line_ + static_cast<int>(lines),
+           fmt::format("a list or map in brackets is larger than {} bytes", kMaxStall));
   }
 
   // Writes the document's JSON and forgets the tree. Nothing was parsed: an empty document.
@@ -138,7 +144,8 @@ class TreeBuilder : public YAML::EventHandler {
     done_any_ = true;
     last_root_ = nodes_.empty() ? Node::Kind::kScalar : nodes_[0].kind;
     checked_to_ = last_mark_;
-    out->empty = nodes_.empty() || (nodes_[0].kind == Node::Kind::kScalar && nodes_[0].scalar == YamlScalar::Kind::kNull);
+    out->empty =
+        nodes_.empty() || (nodes_[0].kind == Node::Kind::kScalar && nodes_[0].scalar == YamlScalar::Kind::kNull);
     if (!out->empty) {
       out_ = out;
       Write(0, nodes_[0].line, 0);
@@ -244,9 +251,7 @@ class TreeBuilder : public YAML::EventHandler {
     node->scalar = scalar.kind;
     switch (scalar.kind) {
       case YamlScalar::Kind::kString:
-      case YamlScalar::Kind::kTimestamp:
-        node->kind = Node::Kind::kString;
-        return SetText(node, value);
+      case YamlScalar::Kind::kTimestamp: node->kind = Node::Kind::kString; return SetText(node, value);
       case YamlScalar::Kind::kNull: return SetText(node, "null");
       case YamlScalar::Kind::kBool: return SetText(node, scalar.boolean ? "true" : "false");
       case YamlScalar::Kind::kInt:
@@ -323,12 +328,15 @@ class TreeBuilder : public YAML::EventHandler {
       found.push_back({fmt::format("key {} already set in map", ShowKey(nodes_[Follow(keys[i].second)], keys[i].first)),
                        nodes_[node.next].line});
     }
-    out_->duplicates.insert(out_->duplicates.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
+    out_->duplicates.insert(out_->duplicates.end(), std::make_move_iterator(found.begin()),
+                            std::make_move_iterator(found.end()));
   }
 
   void Merge(uint32_t value, int depth, std::vector<Entry>* entries) {
     const uint32_t target = Follow(value);
-    const auto want_map = [&] { Refuse(nodes_[value].line, "map merge requires map or sequence of maps as the value"); };
+    const auto want_map = [&] {
+      Refuse(nodes_[value].line, "map merge requires map or sequence of maps as the value");
+    };
     if (nodes_[target].kind == Node::Kind::kMap) return Collect(target, depth + 1, entries);
     if (nodes_[target].kind != Node::Kind::kSequence || target != value) want_map();
     std::vector<uint32_t> maps;
@@ -392,18 +400,18 @@ class TreeBuilder : public YAML::EventHandler {
   const DecodeOptions& options_;
   bool done_any_ = false;  // a document came before
   Node::Kind last_root_ = Node::Kind::kScalar;
-  size_t checked_to_ = 0;  // where that document's last node starts
-  size_t last_mark_ = 0;  // of the last node
+  size_t checked_to_ = 0;    // where that document's last node starts
+  size_t last_mark_ = 0;     // of the last node
   size_t last_size_ = 0;     // about how long that is
   bool last_plain_ = false;  // which is a plain scalar
   size_t last_quote_ = std::string_view::npos;
   std::vector<Node> nodes_;
   std::string text_;
-  std::vector<uint32_t> anchors_;  // by yaml-cpp's number
-  std::vector<uint32_t> open_;     // containers that are being read
-  std::vector<uint32_t> last_;     // their last children,
-  std::vector<uint32_t> children_; // how many they have so far,
-  std::vector<char> block_;        // and whether they are in block style
+  std::vector<uint32_t> anchors_;   // by yaml-cpp's number
+  std::vector<uint32_t> open_;      // containers that are being read
+  std::vector<uint32_t> last_;      // their last children,
+  std::vector<uint32_t> children_;  // how many they have so far,
+  std::vector<char> block_;         // and whether they are in block style
   size_t count_ = 0;
   size_t expanded_ = 0;
   YamlDocument* out_ = nullptr;
@@ -503,7 +511,8 @@ Status ParseYaml(std::string_view text, int first_line, const DecodeOptions& opt
   } catch (const Refused& refused) {
     return refused.status;
   } catch (const YAML::Exception& error) {
-    return Error(Code::kBadRequest, "yaml: line {}: {}", first_line + std::max(error.mark.line, 0), UpstreamWords(error.msg));
+    return Error(Code::kBadRequest, "yaml: line {}: {}", first_line + std::max(error.mark.line, 0),
+                 UpstreamWords(error.msg));
   } catch (const std::exception& error) {
     return Error(Code::kBadRequest, "yaml: line {}: {}", first_line, error.what());
   }

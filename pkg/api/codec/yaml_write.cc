@@ -24,11 +24,14 @@ constexpr int kMaxDepth = 256;
 bool IsLetter(uint32_t rune) {
   if (rune < 0x80) return (rune >= 'a' && rune <= 'z') || (rune >= 'A' && rune <= 'Z');
   if (rune < 0xc0) return rune == 0xaa || rune == 0xb5 || rune == 0xba;
-  const bool sign = rune == 0xd7 || rune == 0xf7 || (rune >= 0x2000 && rune < 0x2c00) || (rune >= 0x3000 && rune < 0x3005) ||
-                    (rune >= 0xfe00 && rune < 0xfe70) || (rune >= 0x1f000 && rune < 0x1fb00);
+  const bool sign = rune == 0xd7 || rune == 0xf7 || (rune >= 0x2000 && rune < 0x2c00) ||
+                    (rune >= 0x3000 && rune < 0x3005) || (rune >= 0xfe00 && rune < 0xfe70) ||
+                    (rune >= 0x1f000 && rune < 0x1fb00);
   return !sign;
 }
-bool IsDigit(uint32_t rune) { return rune >= '0' && rune <= '9'; }
+bool IsDigit(uint32_t rune) {
+  return rune >= '0' && rune <= '9';
+}
 
 std::vector<uint32_t> Runes(std::string_view text) {
   std::vector<uint32_t> out;
@@ -68,8 +71,12 @@ bool KeyLess(std::string_view left, std::string_view right) {
   return a.size() < b.size();
 }
 
-bool IsBreak(uint32_t rune) { return rune == '\n' || rune == '\r' || rune == 0x85 || rune == 0x2028 || rune == 0x2029; }
-bool IsBlank(uint32_t rune) { return rune == ' ' || rune == '\t'; }
+bool IsBreak(uint32_t rune) {
+  return rune == '\n' || rune == '\r' || rune == 0x85 || rune == 0x2028 || rune == 0x2029;
+}
+bool IsBlank(uint32_t rune) {
+  return rune == ' ' || rune == '\t';
+}
 bool IsPrintable(uint32_t rune) {
   return rune == '\n' || (rune >= 0x20 && rune <= 0x7e) || (rune >= 0xa0 && rune < 0xd800) ||
          (rune >= 0xe000 && rune <= 0xfffd && rune != 0xfeff);
@@ -86,7 +93,8 @@ struct Analysis {
 Analysis Analyze(const std::vector<uint32_t>& value) {
   if (value.empty()) return {.block_allowed = false};
   Analysis out;
-  bool indicators = value.size() >= 3 && value[0] == value[1] && value[1] == value[2] && (value[0] == '-' || value[0] == '.');
+  bool indicators =
+      value.size() >= 3 && value[0] == value[1] && value[1] == value[2] && (value[0] == '-' || value[0] == '.');
   bool special = false, breaks = false;
   bool leading = false, trailing = false, trailing_space = false, break_space = false, space_break = false;
   bool before_blank = true, previous_space = false, previous_break = false;
@@ -95,7 +103,8 @@ Analysis Analyze(const std::vector<uint32_t>& value) {
     const bool last = i + 1 == value.size();
     const bool after_blank = last || IsBlank(value[i + 1]);
     if (i == 0) {
-      if (c < 0x80 && std::string_view("#,[]{}&*!|>'\"%@`").find(static_cast<char>(c)) != std::string_view::npos) indicators = true;
+      if (c < 0x80 && std::string_view("#,[]{}&*!|>'\"%@`").find(static_cast<char>(c)) != std::string_view::npos)
+        indicators = true;
       if ((c == '?' || c == ':' || c == '-') && after_blank) indicators = true;
     } else if ((c == ':' && after_blank) || (c == '#' && before_blank)) {
       indicators = true;
@@ -131,9 +140,9 @@ enum class Style : uint8_t { kPlain, kSingleQuoted, kDoubleQuoted, kLiteral };
 
 Style StyleOf(std::string_view text, const Analysis& analysis, bool is_key) {
   const YamlScalar scalar = ResolveYamlScalar(text);
-  Style style = text.find('\n') != std::string_view::npos ? Style::kLiteral
+  Style style = text.find('\n') != std::string_view::npos                          ? Style::kLiteral
                 : scalar.kind == YamlScalar::Kind::kString && !IsBase60Float(text) ? Style::kPlain
-                                                                                             : Style::kDoubleQuoted;
+                                                                                   : Style::kDoubleQuoted;
   if (is_key && analysis.multiline) style = Style::kDoubleQuoted;
   if (style == Style::kPlain && !analysis.plain_allowed) style = Style::kSingleQuoted;
   if (style == Style::kSingleQuoted && !analysis.single_quoted_allowed) style = Style::kDoubleQuoted;
@@ -344,7 +353,8 @@ class Converter {
       return writer_.Raw("{}");
     }
     // Of equal keys the last one counts.
-    std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return KeyLess(a.first, b.first); });
+    std::stable_sort(entries.begin(), entries.end(),
+                     [](const auto& a, const auto& b) { return KeyLess(a.first, b.first); });
     for (size_t i = 0; i < entries.size(); ++i) {
       if (i + 1 < entries.size() && entries[i].first == entries[i + 1].first) continue;
       StartLine(indent);

@@ -38,7 +38,9 @@ enum class Type : uint8_t { kMessage, kString, kBytes, kBool, kInt32, kInt64, kU
 inline constexpr uint16_t kNoMessage = 0xffff;
 
 extern const char kStrings[];
-inline std::string_view StringAt(uint32_t offset) { return kStrings + offset; }
+inline std::string_view StringAt(uint32_t offset) {
+  return kStrings + offset;
+}
 
 struct Field {
   enum Flags : uint8_t { kOmitEmpty = 1, kOptional = 2 };
@@ -102,8 +104,12 @@ extern const Field kFields[];
 extern const FieldExtras kFieldExtras[];  // ordered by message, then as declared
 extern const uint16_t kFieldExtrasCount;
 
-inline std::span<const Field> Message::fields() const { return {kFields + first_field, field_count}; }
-inline std::span<const Message> Messages() { return {kMessages, kMessageCount}; }
+inline std::span<const Field> Message::fields() const {
+  return {kFields + first_field, field_count};
+}
+inline std::span<const Message> Messages() {
+  return {kMessages, kMessageCount};
+}
 
 // Index into kMessages, kNoMessage where the name is unknown.
 uint16_t FindMessage(std::string_view full_name);

@@ -74,6 +74,8 @@ constexpr KnownResource kKnown[] = {
 
 }  // namespace
 
-std::span<const KnownResource> KnownResources() { return kKnown; }
+std::span<const KnownResource> KnownResources() {
+  return kKnown;
+}
 
 }  // namespace knarr::scheme

@@ -11,7 +11,8 @@
 namespace knarr::scheme {
 namespace {
 
-constexpr std::string_view kVerbNames[] = {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"};
+constexpr std::string_view kVerbNames[] = {"create", "delete", "deletecollection", "get",
+                                           "list",   "patch",  "update",           "watch"};
 // Resources that clients only create, though their types have no +genclient.
 constexpr std::string_view kCreateOnly[] = {"create"};
 
@@ -26,12 +27,22 @@ struct Registry {
     singulars.reserve(kResourceCount + 1);
     for (size_t i = 0; i < kResourceCount; ++i) {
       const ResourceRow& row = kResources[i];
-      Add({.group = row.group, .version = row.version, .kind = row.kind, .resource = row.resource, .namespaced = row.namespaced,
-           .verbs = Verbs(row.verbs), .prototype = row.prototype});
+      Add({.group = row.group,
+           .version = row.version,
+           .kind = row.kind,
+           .resource = row.resource,
+           .namespaced = row.namespaced,
+           .verbs = Verbs(row.verbs),
+           .prototype = row.prototype});
     }
     // Posting a Binding is how a scheduler assigns a pod; upstream gives it a hand-written client.
     if (const KindRow* binding = FindKindRow("", "v1", "Binding")) {
-      Add({.group = "", .version = "v1", .kind = "Binding", .resource = "bindings", .namespaced = true, .verbs = kCreateOnly,
+      Add({.group = "",
+           .version = "v1",
+           .kind = "Binding",
+           .resource = "bindings",
+           .namespaced = true,
+           .verbs = kCreateOnly,
            .prototype = binding->prototype});
     }
     std::sort(resources.begin(), resources.end(), [](const ResourceInfo& a, const ResourceInfo& b) {
@@ -95,7 +106,8 @@ bool EqualFold(std::string_view a, std::string_view b) {
 std::tuple<int, int, int> VersionPriority(std::string_view version) {
   int major = 0, minor = 0;
   size_t at = 1;
-  for (; at < version.size() && version[at] >= '0' && version[at] <= '9'; ++at) major = major * 10 + (version[at] - '0');
+  for (; at < version.size() && version[at] >= '0' && version[at] <= '9'; ++at)
+    major = major * 10 + (version[at] - '0');
   const std::string_view rest = version.substr(at);
   const int stability = rest.empty() ? 2 : rest.starts_with("beta") ? 1 : 0;
   for (const char c : rest) {
@@ -113,9 +125,13 @@ int GroupPriority(std::string_view group) {
 
 }  // namespace
 
-std::string ResourceInfo::ApiVersion() const { return group.empty() ? std::string(version) : fmt::format("{}/{}", group, version); }
+std::string ResourceInfo::ApiVersion() const {
+  return group.empty() ? std::string(version) : fmt::format("{}/{}", group, version);
+}
 
-std::span<const ResourceInfo> AllResources() { return Get().resources; }
+std::span<const ResourceInfo> AllResources() {
+  return Get().resources;
+}
 
 const ResourceInfo* FindKind(std::string_view api_version, std::string_view kind) {
   const auto [group, version] = SplitApiVersion(api_version);
@@ -140,12 +156,16 @@ const ResourceInfo* FindByName(std::string_view name) {
   const std::string_view base = name.substr(0, dot);
   std::string_view group = dot == std::string_view::npos ? std::string_view() : name.substr(dot + 1);
   const ResourceInfo* best = nullptr;
-  const auto rank = [](const ResourceInfo& info) { return std::make_tuple(GroupPriority(info.group), VersionPriority(info.version)); };
+  const auto rank = [](const ResourceInfo& info) {
+    return std::make_tuple(GroupPriority(info.group), VersionPriority(info.version));
+  };
   for (const ResourceInfo& info : Get().resources) {
     const bool named = EqualFold(base, info.resource) || EqualFold(base, info.singular) ||
-                       std::any_of(info.short_names.begin(), info.short_names.end(), [&](std::string_view s) { return EqualFold(base, s); });
+                       std::any_of(info.short_names.begin(), info.short_names.end(),
+                                   [&](std::string_view s) { return EqualFold(base, s); });
     if (!named) continue;
-    if (dot != std::string_view::npos && group != info.group && group != fmt::format("{}.{}", info.version, info.group)) continue;
+    if (dot != std::string_view::npos && group != info.group && group != fmt::format("{}.{}", info.version, info.group))
+      continue;
     if (best == nullptr || rank(info) > rank(*best)) best = &info;
   }
   return best;

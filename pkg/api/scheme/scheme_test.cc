@@ -54,7 +54,8 @@ BOOST_AUTO_TEST_CASE(verbs_follow_upstreams_clients) {
 }
 
 BOOST_AUTO_TEST_CASE(every_registered_kind_can_be_made) {
-  for (const std::string_view kind : {"Pod", "PodList", "DeleteOptions", "Status", "WatchEvent", "List", "APIResourceList"}) {
+  for (const std::string_view kind :
+       {"Pod", "PodList", "DeleteOptions", "Status", "WatchEvent", "List", "APIResourceList"}) {
     const auto object = New("v1", kind);
     BOOST_REQUIRE_MESSAGE(object.ok(), kind);
     BOOST_TEST((*object)->GetDescriptor()->name() == kind);
@@ -62,9 +63,10 @@ BOOST_AUTO_TEST_CASE(every_registered_kind_can_be_made) {
   BOOST_TEST(New("batch/v1", "DeleteOptions").ok());
   BOOST_TEST(New("apps/v1", "Pod").status().message() == "no kind \"Pod\" is registered for version \"apps/v1\"");
   for (const ResourceInfo& info : AllResources()) BOOST_TEST(New(info.ApiVersion(), info.kind).ok());
-  BOOST_TEST(std::is_sorted(AllResources().begin(), AllResources().end(), [](const ResourceInfo& a, const ResourceInfo& b) {
-    return std::tie(a.group, a.version, a.kind) < std::tie(b.group, b.version, b.kind);
-  }));
+  BOOST_TEST(
+      std::is_sorted(AllResources().begin(), AllResources().end(), [](const ResourceInfo& a, const ResourceInfo& b) {
+        return std::tie(a.group, a.version, a.kind) < std::tie(b.group, b.version, b.kind);
+      }));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
