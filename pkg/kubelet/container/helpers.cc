@@ -58,6 +58,17 @@ bool HasAnyRegularContainerCreated(const core::Pod& pod, const RuntimePodStatus&
   });
 }
 
+std::vector<std::string> SortPodIps(const std::vector<std::string>& pod_ips, const std::vector<std::string>& host_ips) {
+  const auto is_v6 = [](const std::string& ip) { return ip.find(':') != std::string::npos; };
+  const bool v6_first = !host_ips.empty() && is_v6(host_ips.front());
+  std::vector<std::string> out;
+  for (const bool v6 : {v6_first, !v6_first}) {
+    const auto it = std::find_if(pod_ips.begin(), pod_ips.end(), [&](const std::string& ip) { return is_v6(ip) == v6; });
+    if (it != pod_ips.end()) out.push_back(*it);
+  }
+  return out;
+}
+
 SandboxDecision DecideSandbox(const core::Pod& pod, const RuntimePodStatus& status) {
   if (status.sandboxes.empty()) return {true, 0, ""};
   const SandboxStatus& newest = status.sandboxes.front();

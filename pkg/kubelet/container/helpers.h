@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "k8s.io/api/core/v1/generated.pb.h"
 #include "pkg/api/types.h"
@@ -25,6 +26,10 @@ bool ShouldContainerBeRestarted(const core::Container& container, const core::Po
 bool ShouldRestartOnFailure(const core::Pod& pod);
 // One regular container exists in the runtime: the init containers were done once.
 bool HasAnyRegularContainerCreated(const core::Pod& pod, const RuntimePodStatus& status);
+
+// What the API allows of a pod's addresses: the first of the node's primary IP family (that of host_ips; IPv4 without),
+// then the first of the other.
+std::vector<std::string> SortPodIps(const std::vector<std::string>& pod_ips, const std::vector<std::string>& host_ips);
 
 // Does the pod need a new sandbox; with which attempt number, and which sandbox does it have (or had last)?
 struct SandboxDecision {

@@ -167,6 +167,27 @@ BOOST_AUTO_TEST_CASE(the_crash_loop_doubles_to_five_minutes_and_is_forgiven_afte
   BOOST_TEST(HasEvent("BackOff: Back-off restarting failed container web in pod web-node_default(uid-1)"));
 }
 
+BOOST_AUTO_TEST_CASE(one_containers_back_off_does_not_delay_another) {
+  const core::Pod pod = MakePod(
+      "containers: [{name: web, image: 'web:1'}, {name: bad, image: 'web:1', envFrom: [{configMapRef: {name: settings}}]}]\n");
+  for (int i = 0; i < 3; ++i) {
+    Sync(pod);
+    runtime.ExitContainer(IdOf("web"), 1);
+    clock.Advance(i < 2 ? 20s : 0s);
+  }
+  const SyncResult result = Sync(pod);
+  BOOST_TEST(result.waiting.at("web").reason == "CrashLoopBackOff");
+  BOOST_TEST(result.waiting.at("bad").reason == "CreateContainerConfigError");
+  BOOST_TEST((result.retry_after == Duration(10s)));  // the crash loop alone would be 20 s
+}
+
+BOOST_AUTO_TEST_CASE(addresses_follow_the_nodes_primary_family) {
+  runtime.SetPodIPs("web-node", {"fd00::5", "10.88.0.5", "10.99.0.1"});
+  Sync(WebPod());
+  const std::vector<std::string> expected = {"10.88.0.5", "fd00::5"};
+  BOOST_TEST(Status(WebPod()).ips == expected, boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(restart_policies_are_kept) {
   for (const auto& [policy, code, restarted] : {std::tuple{"Always", 0, true}, {"OnFailure", 0, false}, {"OnFailure", 1, true},
                                                 {"Never", 1, false}}) {

@@ -13,6 +13,7 @@ namespace knarr::kubelet {
 namespace {
 
 constexpr size_t kMaxExecOutput = 16 << 10;
+constexpr auto kRetryPeriod = std::chrono::seconds(10);
 
 int StartSlots(const RuntimeManagerOptions& options) {
   if (options.max_parallel_starts > 0) return options.max_parallel_starts;
@@ -115,7 +116,7 @@ bool RuntimeManagerImpl::PrepareSandbox(const Context& ctx, const core::Pod& pod
         Fail(ips.status(), result);
         return false;
       }
-      sandbox->pod_ips = *std::move(ips);
+      sandbox->pod_ips = SortPodIps(*ips, options_.host_ips);
     }
   }
   if (pod.spec().hostnetwork()) sandbox->pod_ips = options_.host_ips;
@@ -131,13 +132,16 @@ bool RuntimeManagerImpl::PrepareSandbox(const Context& ctx, const core::Pod& pod
 
 void RuntimeManagerImpl::Start(const Context& ctx, const core::Pod& pod, const RuntimePodStatus& status, const PodActions& actions,
                                const Sandbox& sandbox, SyncResult* result) {
+  bool retry_soon = false;
   const auto note = [&](const core::Container& container, StartOutcome outcome) {
     if (outcome.why.reason.empty()) {
       result->changed = true;
       return true;
     }
     Fail(SyncError("StartContainer", container.name(), outcome.why.reason, outcome.why.message), result);
-    if (outcome.retry_after && (!result->retry_after || *outcome.retry_after < *result->retry_after)) {
+    if (!outcome.retry_after) {
+      retry_soon = true;
+    } else if (!result->retry_after || *outcome.retry_after < *result->retry_after) {
       result->retry_after = outcome.retry_after;
     }
     // Failed after it was created: there is something new to see.
@@ -145,17 +149,20 @@ void RuntimeManagerImpl::Start(const Context& ctx, const core::Pod& pod, const R
     result->waiting[container.name()] = std::move(outcome.why);
     return false;
   };
+  bool go_on = true;
   for (const int index : actions.init_containers_to_start) {
     const core::Container& container = pod.spec().initcontainers(index);
-    if (note(container, StartContainer(ctx, pod, container, status, sandbox)) || IsSidecar(container)) continue;
-    return;
+    go_on = note(container, StartContainer(ctx, pod, container, status, sandbox)) || IsSidecar(container);
+    if (!go_on) break;
   }
-  const size_t count = actions.containers_to_start.size();
+  const size_t count = go_on ? actions.containers_to_start.size() : 0;
   std::vector<StartOutcome> outcomes(count);
   ForEachInParallel(count, [&](size_t i) {
     outcomes[i] = StartContainer(ctx, pod, pod.spec().containers(actions.containers_to_start[i]), status, sandbox);
   });
   for (size_t i = 0; i < count; ++i) note(pod.spec().containers(actions.containers_to_start[i]), std::move(outcomes[i]));
+  // The long back-off of one container must not be that of another.
+  if (retry_soon && result->retry_after) result->retry_after = std::min<Duration>(*result->retry_after, kRetryPeriod);
 }
 
 void RuntimeManagerImpl::PruneInitContainers(const Context& ctx, const core::Pod& pod, const RuntimePodStatus& status, int keep) {

@@ -74,7 +74,7 @@ Result<RuntimePodStatus> RuntimeManagerImpl::GetPodStatus(const Context& ctx, co
   std::sort(status.containers.begin(), status.containers.end(), [](const ContainerStatus& a, const ContainerStatus& b) {
     return std::pair(a.created_at, a.restart_count) > std::pair(b.created_at, b.restart_count);
   });
-  if (!status.sandboxes.empty() && status.sandboxes.front().ready) status.ips = status.sandboxes.front().ips;
+  if (!status.sandboxes.empty() && status.sandboxes.front().ready) status.ips = SortPodIps(status.sandboxes.front().ips, options_.host_ips);
   return status;
 }
 
