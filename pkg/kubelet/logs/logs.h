@@ -45,7 +45,8 @@ struct LogOptions {
 
 // Writes the chosen entries to `sink` (blocking; an error of it ends the read and is returned). With follow, waits
 // for more by inotify and goes on across rotation (the file is renamed and a new one appears) until `running` says
-// that the container ended and all is read, or the Context is done. Memory is bounded by about 100 KiB.
+// that the container ended and all is read, or the Context is done. Before it waits, the sink gets an empty text: the
+// moment to flush. Memory is bounded by about 100 KiB.
 // root: the directory that the path must lie beneath, /var/log/pods; path: absolute.
 Status ReadContainerLogs(const Context& ctx, const std::string& root, const std::string& path,
                          const LogOptions& options, const std::function<bool()>& running,

@@ -214,6 +214,7 @@ Status ReadContainerLogs(const Context& ctx, const std::string& root, const std:
       continue;
     }
     if (ended) return writer.Flush();
+    KNARR_TRY(sink(LogStream::kStdout, ""));
     KNARR_TRY(watcher.Wait(ctx));
   }
 }

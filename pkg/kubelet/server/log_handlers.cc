@@ -119,15 +119,14 @@ void HandleContainerLogs(ServerState& state, const http::Request& request, http:
   if (!found.ok()) return ReplyError(response, found.status());
   const std::string id = found->container_id;
   response.headers().Set("Content-Type", std::string(kText));
-  // What is there is sent before waiting for more: each pause of the log flushes.
-  const auto running = [&] {
-    if (options->follow && response.status() == 0) response.WriteHeader(200);
-    if (options->follow && !response.Flush().ok()) return false;
-    return found->running && state.view.ContainerRunning(id);
+  const auto running = [&] { return found->running && state.view.ContainerRunning(id); };
+  // An empty text: the reader is about to wait for more, so what is there goes out.
+  const auto sink = [&](LogStream, std::string_view text) {
+    return text.empty() ? response.Flush() : response.Write(text);
   };
-  const Status status = ReadContainerLogs(request.ctx, state.options.pod_log_dir, found->log_path, *options, running,
-                                          [&](LogStream, std::string_view text) { return response.Write(text); });
-  if (status.ok() || response.HeaderSent() || status.Is(Code::kCancelled)) return;
+  const Status status =
+      ReadContainerLogs(request.ctx, state.options.pod_log_dir, found->log_path, *options, running, sink);
+  if (status.ok() || response.status() != 0 || status.Is(Code::kCancelled)) return;
   ReplyError(response, status);
 }
 
