@@ -168,7 +168,9 @@ int Main(int argc, char** argv) {
   app.add_option("--image", options.image, "image of the container; must be present")->capture_default_str();
   app.add_option("--command", options.command, "its command, words separated by commas")->delimiter(',');
   app.add_option("--pods", options.pods, "pods per run")->capture_default_str()->check(CLI::Range(1, 1000));
-  app.add_option("--parallelism", options.parallelisms, "one run for each of these")->delimiter(',')->check(CLI::Range(1, 256));
+  app.add_option("--parallelism", options.parallelisms, "one run for each of these")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 256));
   app.add_option("--cgroup-parent", options.cgroup_parent, "parent of the pods' cgroups");
   app.add_flag("--host-network", options.host_network, "without pod network");
   CLI11_PARSE(app, argc, argv);
@@ -182,4 +184,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace knarr
 
-int main(int argc, char** argv) { return knarr::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return knarr::Main(argc, argv);
+}

@@ -7,7 +7,14 @@ constexpr unsigned long kSigInt = 2, kSigTerm = 15, kSigChld = 17;
 constexpr long kSigBlock = 0, kNoHang = 1, kInterrupted = -4;
 
 #if defined(__x86_64__)
-enum Number : long { kRtSigprocmask = 14, kGetpid = 39, kWait4 = 61, kWrite = 1, kRtSigtimedwait = 128, kExitGroup = 231 };
+enum Number : long {
+  kRtSigprocmask = 14,
+  kGetpid = 39,
+  kWait4 = 61,
+  kWrite = 1,
+  kRtSigtimedwait = 128,
+  kExitGroup = 231
+};
 
 long Call(Number number, long a = 0, long b = 0, long c = 0, long d = 0) {
   register long r10 asm("r10") = d;
@@ -16,7 +23,14 @@ long Call(Number number, long a = 0, long b = 0, long c = 0, long d = 0) {
   return result;
 }
 #elif defined(__aarch64__)
-enum Number : long { kRtSigprocmask = 135, kGetpid = 172, kWait4 = 260, kWrite = 64, kRtSigtimedwait = 137, kExitGroup = 94 };
+enum Number : long {
+  kRtSigprocmask = 135,
+  kGetpid = 172,
+  kWait4 = 260,
+  kWrite = 64,
+  kRtSigtimedwait = 137,
+  kExitGroup = 94
+};
 
 long Call(Number number, long a = 0, long b = 0, long c = 0, long d = 0) {
   register long x8 asm("x8") = number;
@@ -36,7 +50,9 @@ void Say(const char (&text)[Size]) {
   Call(kWrite, 2, reinterpret_cast<long>(text), Size - 1);
 }
 
-constexpr unsigned long Bit(unsigned long signal) { return 1UL << (signal - 1); }
+constexpr unsigned long Bit(unsigned long signal) {
+  return 1UL << (signal - 1);
+}
 
 }  // namespace
 

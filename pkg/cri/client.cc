@@ -52,7 +52,9 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& path, int max_mess
 }
 
 // containerd 1.6 fails to stop what is gone, 1.7 does not.
-knarr::Status Forgiving(knarr::Status status) { return status.Is(Code::kNotFound) ? OkStatus() : status; }
+knarr::Status Forgiving(knarr::Status status) {
+  return status.Is(Code::kNotFound) ? OkStatus() : status;
+}
 
 template <typename Repeated>
 auto ToVector(Repeated* items) {

@@ -179,8 +179,9 @@ void SandboxNamesAreUnique(const ContractSubject& s) {
   const auto again = s.runtime->RunPodSandbox({}, pod.config);
   const auto& m = pod.config.metadata();
   const std::string name = m.name() + "_" + m.namespace_() + "_" + m.uid() + "_0";
-  CheckError(again.status(), Code::kUnknown,
-             "failed to reserve sandbox name \"" + name + "\": name \"" + name + "\" is reserved for \"" + pod.id + "\"");
+  CheckError(
+      again.status(), Code::kUnknown,
+      "failed to reserve sandbox name \"" + name + "\": name \"" + name + "\" is reserved for \"" + pod.id + "\"");
 }
 
 void RemovedSandboxIsGone(const ContractSubject& s) {
@@ -221,12 +222,14 @@ void RunningContainerIsRunning(const ContractSubject& s) {
   BOOST_TEST(status.started_at() > 0);
   BOOST_TEST(status.finished_at() == 0);
   BOOST_TEST(s.runtime->ContainerStatus({}, id, true)->info().contains("info"));
-  CheckError(s.runtime->StartContainer({}, id), Code::kUnknown, "failed to set starting state for container \"" + id + "\": container is in CONTAINER_RUNNING state");
+  CheckError(s.runtime->StartContainer({}, id), Code::kUnknown,
+             "failed to set starting state for container \"" + id + "\": container is in CONTAINER_RUNNING state");
 }
 
 void StopSignalsAndWaits(const ContractSubject& s) {
   Pod pod(s);
-  auto polite = pod.Container("polite", {"sh", "-c", "trap 'exit 5' TERM; echo ready; while true; do sleep 0.01; done"});
+  auto polite =
+      pod.Container("polite", {"sh", "-c", "trap 'exit 5' TERM; echo ready; while true; do sleep 0.01; done"});
   (*polite.mutable_annotations())[kContractStopExit] = "5";
   const std::string id = pod.Start(polite);
   pod.WaitForReady("polite");
@@ -331,7 +334,8 @@ void ExecRunsInTheContainer(const ContractSubject& s) {
   CheckError(s.runtime->ExecSync({}, id, slow, 1s).status(), Code::kTimeout,
              "timeout 1s exceeded: context deadline exceeded");
   BOOST_TEST(s.runtime->StopContainer({}, id, 0s).ok());
-  CheckError(s.runtime->ExecSync({}, id, command, 10s).status(), Code::kUnknown, "container is in CONTAINER_EXITED state");
+  CheckError(s.runtime->ExecSync({}, id, command, 10s).status(), Code::kUnknown,
+             "container is in CONTAINER_EXITED state");
   CheckError(s.runtime->ExecSync({}, kUnknownId, command, 10s).status(), Code::kNotFound, "not found");
 }
 
@@ -359,8 +363,7 @@ void StreamsHaveUrls(const ContractSubject& s) {
 void LogsCanBeReopened(const ContractSubject& s) {
   Pod pod(s);
   const std::string id = pod.Start(pod.Sleeps("main"));
-  if (!s.log_directory.empty())
-    BOOST_TEST(pod.StatusOf(id).log_path() == pod.config.log_directory() + "/main.log");
+  if (!s.log_directory.empty()) BOOST_TEST(pod.StatusOf(id).log_path() == pod.config.log_directory() + "/main.log");
   BOOST_TEST(s.runtime->ReopenContainerLog({}, id).ok());
   BOOST_TEST(s.runtime->StopContainer({}, id, 0s).ok());
   CheckError(s.runtime->ReopenContainerLog({}, id), Code::kUnknown, "container is not running");
@@ -413,7 +416,8 @@ void ImagesAreKnown(const ContractSubject& s) {
   BOOST_TEST(s.runtime->ImageStatus({}, spec)->image().id() == status->image().id());
   const auto all = s.runtime->ListImages({});
   BOOST_REQUIRE(all.ok());
-  BOOST_TEST(std::count_if(all->begin(), all->end(), [&](const auto& i) { return i.id() == status->image().id(); }) == 1);
+  BOOST_TEST(std::count_if(all->begin(), all->end(), [&](const auto& i) { return i.id() == status->image().id(); }) ==
+             1);
   spec.set_image("knarr.dev/test/none:1");
   BOOST_TEST(!s.runtime->ImageStatus({}, spec)->has_image());
   BOOST_TEST(s.runtime->RemoveImage({}, spec).ok());

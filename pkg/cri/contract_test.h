@@ -27,14 +27,14 @@ struct ContractSubject {
 };
 
 // Containers of the contract say in annotations what their command does; the fake has no shell and reads these.
-inline constexpr const char* kContractExit = "contract.knarr.dev/exit";            // exits with this code at once
-inline constexpr const char* kContractStopExit = "contract.knarr.dev/stop-exit";   // on SIGTERM; "ignore": not at all
-inline constexpr const char* kContractNoCommand = "contract.knarr.dev/no-command"; // the command does not exist
+inline constexpr const char* kContractExit = "contract.knarr.dev/exit";             // exits with this code at once
+inline constexpr const char* kContractStopExit = "contract.knarr.dev/stop-exit";    // on SIGTERM; "ignore": not at all
+inline constexpr const char* kContractNoCommand = "contract.knarr.dev/no-command";  // the command does not exist
 
 bool RegisterContract(const std::function<ContractSubject()>& make, const char* file, size_t line);
 
 }  // namespace knarr::cri
 
-#define KNARR_CRI_CONTRACT(make)                     \
+#define KNARR_CRI_CONTRACT(make)                                 \
   [[maybe_unused]] static const bool knarr_contract_registered = \
       ::knarr::cri::RegisterContract(make, __FILE__, __LINE__)

@@ -14,9 +14,9 @@ namespace knarr::cri {
 class EventStream {
  public:
   enum class State {
-    kConnecting,    // nothing heard yet, or the runtime is away: relist until kStreaming
-    kStreaming,     // events arrive; what happened before may have been missed: relist once
-    kUnsupported,   // the runtime has no events (containerd < 1.7): relist; Retry() asks once more
+    kConnecting,   // nothing heard yet, or the runtime is away: relist until kStreaming
+    kStreaming,    // events arrive; what happened before may have been missed: relist once
+    kUnsupported,  // the runtime has no events (containerd < 1.7): relist; Retry() asks once more
   };
   struct Callbacks {
     // Both run on the stream's one thread, never with a lock held, and should be short.

@@ -27,7 +27,9 @@ constexpr std::chrono::milliseconds kRefusalWait(50);
 constexpr std::chrono::milliseconds kReconnectWait(1500);
 
 enum Tag : intptr_t { kStarted = 1, kRead, kFinished };
-void* AsTag(Tag tag) { return reinterpret_cast<void*>(tag); }
+void* AsTag(Tag tag) {
+  return reinterpret_cast<void*>(tag);
+}
 
 // The stream's completions in order, drained in the destructor as gRPC demands.
 class EventCall {

@@ -7,9 +7,10 @@ namespace {
 
 // google.golang.org/grpc/codes: Code.String().
 constexpr std::array<std::string_view, 17> kGoCodeNames = {
-    "OK",           "Canceled",          "Unknown",         "InvalidArgument",    "DeadlineExceeded", "NotFound",
-    "AlreadyExists", "PermissionDenied", "ResourceExhausted", "FailedPrecondition", "Aborted",        "OutOfRange",
-    "Unimplemented", "Internal",         "Unavailable",     "DataLoss",           "Unauthenticated",
+    "OK",       "Canceled",        "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+    "NotFound", "AlreadyExists",   "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+    "Aborted",  "OutOfRange",      "Unimplemented",    "Internal",          "Unavailable",
+    "DataLoss", "Unauthenticated",
 };
 
 }  // namespace

@@ -73,8 +73,7 @@ class CriRuntime {
   // Runs a command and collects its output (bounded by the 16 MiB of a message). An exit code other than 0 is a
   // result, not an error. Past the timeout (0 = none) the command is killed and the error is kTimeout.
   virtual Result<v1::ExecSyncResponse> ExecSync(const Context& context, std::string_view container_id,
-                                                std::span<const std::string> command,
-                                                std::chrono::seconds timeout) = 0;
+                                                std::span<const std::string> command, std::chrono::seconds timeout) = 0;
   // These three return the URL of the runtime's streaming server where the client continues.
   virtual Result<std::string> Exec(const Context& context, const v1::ExecRequest& request) = 0;
   virtual Result<std::string> Attach(const Context& context, const v1::AttachRequest& request) = 0;

@@ -91,7 +91,8 @@ struct Heard {
     return delay;
   }
   static std::chrono::milliseconds Since(std::chrono::system_clock::time_point at, int64_t nanos) {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch() - std::chrono::nanoseconds(nanos));
+    return std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch() -
+                                                                 std::chrono::nanoseconds(nanos));
   }
 
   std::mutex mutex;
@@ -137,7 +138,9 @@ void SurvivesACrash(Containerd::Version version) {
 BOOST_AUTO_TEST_SUITE(cri_client_on_containerd_1_6,
                       *boost::unit_test::precondition(testing::CanRun(Containerd::Version::k1_6)))
 
-BOOST_AUTO_TEST_CASE(a_crash_of_containerd_is_survived) { SurvivesACrash(Containerd::Version::k1_6); }
+BOOST_AUTO_TEST_CASE(a_crash_of_containerd_is_survived) {
+  SurvivesACrash(Containerd::Version::k1_6);
+}
 
 BOOST_AUTO_TEST_CASE(it_is_known_to_have_no_events) {
   Node node(Containerd::Version::k1_6);
@@ -151,7 +154,9 @@ BOOST_AUTO_TEST_SUITE_END()
 BOOST_AUTO_TEST_SUITE(cri_client_on_containerd_1_7,
                       *boost::unit_test::precondition(testing::CanRun(Containerd::Version::k1_7)))
 
-BOOST_AUTO_TEST_CASE(a_crash_of_containerd_is_survived) { SurvivesACrash(Containerd::Version::k1_7); }
+BOOST_AUTO_TEST_CASE(a_crash_of_containerd_is_survived) {
+  SurvivesACrash(Containerd::Version::k1_7);
+}
 
 BOOST_AUTO_TEST_CASE(an_exit_is_seen_within_50_ms) {
   Node node(Containerd::Version::k1_7);
@@ -200,8 +205,8 @@ BOOST_AUTO_TEST_CASE(a_second_subscriber_hears_at_least_the_second_exit) {
     const std::string second = node.Start(name + "-second", "sleep 0.2");
     BOOST_TEST(heard.WaitForExit(second).has_value());
     const std::lock_guard lock(heard.mutex);
-    BOOST_TEST_MESSAGE("subscriber " << i << " heard " << heard.events.size() << " of 6 events");
-    BOOST_TEST(heard.events.size() >= 5u);
+    BOOST_TEST_MESSAGE("subscriber " << i << " heard " << heard.events.size() << " events");
+    BOOST_TEST(heard.events.size() >= 5u);  // of two containers' six
   }
 }
 

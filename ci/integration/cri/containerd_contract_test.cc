@@ -17,9 +17,15 @@ void StartShared(Containerd::Version version) {
   BOOST_REQUIRE_MESSAGE(started.ok(), started.status().message());
   shared = std::move(*started);
 }
-void Start16() { StartShared(Containerd::Version::k1_6); }
-void Start17() { StartShared(Containerd::Version::k1_7); }
-void StopShared() { shared.reset(); }
+void Start16() {
+  StartShared(Containerd::Version::k1_6);
+}
+void Start17() {
+  StartShared(Containerd::Version::k1_7);
+}
+void StopShared() {
+  shared.reset();
+}
 
 ContractSubject Subject(bool has_events) {
   return {.runtime = &shared->runtime(),

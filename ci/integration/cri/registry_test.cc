@@ -24,7 +24,8 @@ class Setup {
       Ctr({"images", "push", "--plain-http", reference});
       Ctr({"images", "rm", reference});
     }
-    registry_.emplace(Require(Registry::Start(access, dir + "/" + std::to_string(static_cast<int>(access)), dir + "/storage")));
+    registry_.emplace(
+        Require(Registry::Start(access, dir + "/" + std::to_string(static_cast<int>(access)), dir + "/storage")));
   }
   // The registry must go first: it lives in containerd's folder.
   ~Setup() { registry_.reset(); }
@@ -43,8 +44,7 @@ class Setup {
     BOOST_REQUIRE(MakeDirs(dir).ok());
     const std::string url = "https://" + registry_->host();
     BOOST_REQUIRE(WriteFileAtomically(dir + "/hosts.toml",
-                                      "server = \"" + url + "\"\n[host.\"" + url + "\"]\n  ca = \"" +
-                                          ca_file + "\"\n",
+                                      "server = \"" + url + "\"\n[host.\"" + url + "\"]\n  ca = \"" + ca_file + "\"\n",
                                       0644)
                       .ok());
   }
@@ -81,7 +81,8 @@ void CheckError(const Result<std::string>& result, Code code, std::string_view t
 }
 
 std::string Prefix(const v1::ImageSpec& image) {
-  return "failed to pull and unpack image \"" + image.image() + "\": failed to resolve reference \"" + image.image() + "\": ";
+  return "failed to pull and unpack image \"" + image.image() + "\": failed to resolve reference \"" + image.image() +
+         "\": ";
 }
 
 void PlainPull(Containerd::Version version) {
@@ -106,8 +107,9 @@ void TlsPull(Containerd::Version version) {
 
 void PasswordPull(Containerd::Version version) {
   Setup setup(version, Registry::Access::kPassword);
-  CheckError(setup.Pull(setup.Image()), Code::kUnknown,
-             version == Containerd::Version::k1_6 ? "401 Unauthorized" : "authorization failed: no basic auth credentials");
+  CheckError(
+      setup.Pull(setup.Image()), Code::kUnknown,
+      version == Containerd::Version::k1_6 ? "401 Unauthorized" : "authorization failed: no basic auth credentials");
   v1::AuthConfig auth;
   auth.set_username(Registry::kUser);
   auth.set_password("wrong");
@@ -119,16 +121,28 @@ void PasswordPull(Containerd::Version version) {
 
 BOOST_AUTO_TEST_SUITE(cri_pull_with_containerd_1_6,
                       *boost::unit_test::precondition(testing::CanRun(Containerd::Version::k1_6)))
-BOOST_AUTO_TEST_CASE(from_a_plain_registry) { PlainPull(Containerd::Version::k1_6); }
-BOOST_AUTO_TEST_CASE(with_tls_of_a_private_ca) { TlsPull(Containerd::Version::k1_6); }
-BOOST_AUTO_TEST_CASE(with_a_password) { PasswordPull(Containerd::Version::k1_6); }
+BOOST_AUTO_TEST_CASE(from_a_plain_registry) {
+  PlainPull(Containerd::Version::k1_6);
+}
+BOOST_AUTO_TEST_CASE(with_tls_of_a_private_ca) {
+  TlsPull(Containerd::Version::k1_6);
+}
+BOOST_AUTO_TEST_CASE(with_a_password) {
+  PasswordPull(Containerd::Version::k1_6);
+}
 BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(cri_pull_with_containerd_1_7,
                       *boost::unit_test::precondition(testing::CanRun(Containerd::Version::k1_7)))
-BOOST_AUTO_TEST_CASE(from_a_plain_registry) { PlainPull(Containerd::Version::k1_7); }
-BOOST_AUTO_TEST_CASE(with_tls_of_a_private_ca) { TlsPull(Containerd::Version::k1_7); }
-BOOST_AUTO_TEST_CASE(with_a_password) { PasswordPull(Containerd::Version::k1_7); }
+BOOST_AUTO_TEST_CASE(from_a_plain_registry) {
+  PlainPull(Containerd::Version::k1_7);
+}
+BOOST_AUTO_TEST_CASE(with_tls_of_a_private_ca) {
+  TlsPull(Containerd::Version::k1_7);
+}
+BOOST_AUTO_TEST_CASE(with_a_password) {
+  PasswordPull(Containerd::Version::k1_7);
+}
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

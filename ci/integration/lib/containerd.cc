@@ -57,7 +57,9 @@ std::string Containerd::Missing(Version version) {
 }
 
 Containerd::Containerd(Options options, std::string dir)
-    : options_(std::move(options)), dir_(std::move(dir)), cgroup_parent_("/knarr-test-" + std::string(BaseName(dir_))) {}
+    : options_(std::move(options)),
+      dir_(std::move(dir)),
+      cgroup_parent_("/knarr-test-" + std::string(BaseName(dir_))) {}
 
 Result<std::unique_ptr<Containerd>> Containerd::Start(const Options& options) {
   if (const std::string missing = Missing(options.version); !missing.empty())
@@ -107,9 +109,13 @@ Status Containerd::Script(const std::string& action, const std::vector<std::stri
   return RunCommand(command, environment).status();
 }
 
-Status Containerd::Kill() { return Script("kill"); }
+Status Containerd::Kill() {
+  return Script("kill");
+}
 
-Status Containerd::StartAgain() { return Script("start"); }
+Status Containerd::StartAgain() {
+  return Script("start");
+}
 
 Status Containerd::Import(const std::string& archive, const std::string& reference) {
   KNARR_TRY(Script("import", {archive}));

@@ -50,13 +50,14 @@ Result<Registry> Registry::Start(Access access, const std::string& dir, const st
   }
   if (access == Access::kPassword) {
     // bcrypt of kSecret
-    KNARR_TRY(WriteFileAtomically(dir + "/htpasswd",
-                                  fmt::format("{}:{}\n", kUser, "$2b$04$abcdefghijklmnopqrstuuLZYjhNQAOdpbzt4WxWlUHjv1wsyH5DG"), 0644));
+    KNARR_TRY(WriteFileAtomically(
+        dir + "/htpasswd",
+        fmt::format("{}:{}\n", kUser, "$2b$04$abcdefghijklmnopqrstuuLZYjhNQAOdpbzt4WxWlUHjv1wsyH5DG"), 0644));
     config += fmt::format("auth:\n  htpasswd:\n    realm: test\n    path: {}/htpasswd\n", dir);
   }
   KNARR_TRY(WriteFileAtomically(dir + "/config.yml", config, 0644));
-  Registry out(KNARR_TRY(
-      BackgroundCommand::Start({"docker-registry", "serve", dir + "/config.yml"}, dir + "/log", {"OTEL_TRACES_EXPORTER=none"})));
+  Registry out(KNARR_TRY(BackgroundCommand::Start({"docker-registry", "serve", dir + "/config.yml"}, dir + "/log",
+                                                  {"OTEL_TRACES_EXPORTER=none"})));
   out.host_ = fmt::format("127.0.0.1:{}", port);
   if (access == Access::kTls) out.ca_file_ = dir + "/ca.crt";
   for (int i = 0; i < 2000; ++i) {

@@ -14,9 +14,13 @@ std::string ContainerName(const v1::ContainerMetadata& c, const v1::PodSandboxMe
   return fmt::format("{}_{}_{}_{}_{}", c.name(), p.name(), p.namespace_(), p.uid(), c.attempt());
 }
 
-std::string_view StateName(v1::ContainerState state) { return v1::ContainerState_Name(state); }
+std::string_view StateName(v1::ContainerState state) {
+  return v1::ContainerState_Name(state);
+}
 
-Status NoSandbox() { return Error(Code::kNotFound, "an error occurred when try to find sandbox: not found"); }
+Status NoSandbox() {
+  return Error(Code::kNotFound, "an error occurred when try to find sandbox: not found");
+}
 Status NoContainer(std::string_view id) {
   return Error(Code::kNotFound, "an error occurred when try to find container \"{}\": not found", id);
 }
@@ -72,7 +76,8 @@ Result<std::string> FakeRuntime::RunPodSandbox(const Context& context, const v1:
   const std::string name = SandboxName(config.metadata());
   for (const auto& [id, other] : state_->sandboxes) {
     if (SandboxName(other.config.metadata()) == name)
-      return Error(Code::kUnknown, "failed to reserve sandbox name \"{0}\": name \"{0}\" is reserved for \"{1}\"", name, id);
+      return Error(Code::kUnknown, "failed to reserve sandbox name \"{0}\": name \"{0}\" is reserved for \"{1}\"", name,
+                   id);
   }
   if (config.linux().security_context().namespace_options().network() == v1::NODE && !config.hostname().empty()) {
     return Error(Code::kUnknown,
@@ -186,8 +191,10 @@ Result<std::string> FakeRuntime::CreateContainer(const Context& context, std::st
   const std::string name = ContainerName(config.metadata(), sandbox->config.metadata());
   for (const auto& [id, other] : state_->containers) {
     const auto owner = state_->sandboxes.find(other.sandbox_id);
-    if (owner != state_->sandboxes.end() && ContainerName(other.config.metadata(), owner->second.config.metadata()) == name)
-      return Error(Code::kUnknown, "failed to reserve container name \"{0}\": name \"{0}\" is reserved for \"{1}\"", name, id);
+    if (owner != state_->sandboxes.end() &&
+        ContainerName(other.config.metadata(), owner->second.config.metadata()) == name)
+      return Error(Code::kUnknown, "failed to reserve container name \"{0}\": name \"{0}\" is reserved for \"{1}\"",
+                   name, id);
   }
   const std::string wanted = NormalizeImageReference(config.image().image());
   const auto image = std::find_if(state_->images.begin(), state_->images.end(), [&](const auto& entry) {
@@ -198,7 +205,8 @@ Result<std::string> FakeRuntime::CreateContainer(const Context& context, std::st
   if (image == state_->images.end())
     return Error(Code::kNotFound, "failed to resolve image \"{}\": not found", config.image().image());
   if (sandbox->status.state() != v1::SANDBOX_READY)
-    return Error(Code::kUnknown, "failed to get sandbox container task: no running task found: task {} not found: not found",
+    return Error(Code::kUnknown,
+                 "failed to get sandbox container task: no running task found: task {} not found: not found",
                  sandbox->status.id());
 
   const std::string id = state_->NewId();
@@ -219,8 +227,7 @@ Result<std::string> FakeRuntime::CreateContainer(const Context& context, std::st
   *status.mutable_annotations() = config.annotations();
   *status.mutable_mounts() = config.mounts();
   *status.mutable_resources()->mutable_linux() = config.linux().resources();
-  if (!config.log_path().empty())
-    status.set_log_path(sandbox->config.log_directory() + "/" + config.log_path());
+  if (!config.log_path().empty()) status.set_log_path(sandbox->config.log_directory() + "/" + config.log_path());
   state_->Emit(v1::CONTAINER_CREATED_EVENT, id, container.sandbox_id);
   return id;
 }
@@ -288,7 +295,8 @@ knarr::Status FakeRuntime::StopContainer(const Context& context, std::string_vie
     if (!over()) return context.Err();
     container = state_->FindContainer(id);
   }
-  if (container != nullptr && container->status.state() == v1::CONTAINER_RUNNING) state_->MarkExited(*container, 137, {});
+  if (container != nullptr && container->status.state() == v1::CONTAINER_RUNNING)
+    state_->MarkExited(*container, 137, {});
   return OkStatus();
 }
 
@@ -358,7 +366,10 @@ knarr::Status FakeRuntime::ReopenContainerLog(const Context& context, std::strin
 
 Result<v1::ExecSyncResponse> FakeRuntime::ExecSync(const Context& context, std::string_view container_id,
                                                    std::span<const std::string> command, std::chrono::seconds timeout) {
-  Call call{.rpc = "ExecSync", .id = std::string(container_id), .grace = timeout, .command = {command.begin(), command.end()}};
+  Call call{.rpc = "ExecSync",
+            .id = std::string(container_id),
+            .grace = timeout,
+            .command = {command.begin(), command.end()}};
   KNARR_TRY(Enter(context, call));
   std::function<Result<v1::ExecSyncResponse>(const Call&)> exec;
   {
@@ -377,7 +388,8 @@ Result<v1::ExecSyncResponse> FakeRuntime::ExecSync(const Context& context, std::
 }
 
 Result<std::string> FakeRuntime::Exec(const Context& context, const v1::ExecRequest& request) {
-  KNARR_TRY(Enter(context, {.rpc = "Exec", .id = request.container_id(), .command = {request.cmd().begin(), request.cmd().end()}}));
+  KNARR_TRY(Enter(
+      context, {.rpc = "Exec", .id = request.container_id(), .command = {request.cmd().begin(), request.cmd().end()}}));
   const FakeLock lock(*state_);
   const auto* container = state_->FindContainer(request.container_id());
   if (container == nullptr)
@@ -391,8 +403,7 @@ Result<std::string> FakeRuntime::Attach(const Context& context, const v1::Attach
   KNARR_TRY(Enter(context, {.rpc = "Attach", .id = request.container_id()}));
   const FakeLock lock(*state_);
   const auto* container = state_->FindContainer(request.container_id());
-  if (container == nullptr)
-    return Error(Code::kNotFound, "failed to find container in store: not found");
+  if (container == nullptr) return Error(Code::kNotFound, "failed to find container in store: not found");
   if (container->status.state() != v1::CONTAINER_RUNNING)
     return Error(Code::kUnknown, "container is in {} state", StateName(container->status.state()));
   return fmt::format("{}/attach/{}", state_->streaming_url, HexId(++state_->next_token).substr(0, 8));

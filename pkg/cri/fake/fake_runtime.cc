@@ -34,7 +34,9 @@ int64_t FakeRuntime::State::NowNanos() const {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(clock.Now().time_since_epoch()).count();
 }
 
-std::string FakeRuntime::State::NewId() { return HexId(++sequence); }
+std::string FakeRuntime::State::NewId() {
+  return HexId(++sequence);
+}
 
 namespace {
 template <typename Map>
@@ -48,7 +50,9 @@ auto* FindByPrefix(Map& map, std::string_view id) {
 }
 }  // namespace
 
-FakeRuntime::State::Sandbox* FakeRuntime::State::FindSandbox(std::string_view id) { return FindByPrefix(sandboxes, id); }
+FakeRuntime::State::Sandbox* FakeRuntime::State::FindSandbox(std::string_view id) {
+  return FindByPrefix(sandboxes, id);
+}
 FakeRuntime::State::Container* FakeRuntime::State::FindContainer(std::string_view id) {
   return FindByPrefix(containers, id);
 }
@@ -297,8 +301,7 @@ knarr::Status FakeRuntime::GetContainerEvents(const Context& context, const std:
   uint64_t connection = 0;
   {
     const FakeLock lock(*state_);
-    if (!state_->events_supported)
-      return Error(Code::kUnimplemented, "method GetContainerEvents not implemented");
+    if (!state_->events_supported) return Error(Code::kUnimplemented, "method GetContainerEvents not implemented");
     connection = state_->connection;
   }
   if (on_connected) on_connected();

@@ -39,9 +39,9 @@ struct Program {
 
 // One call as the log keeps it.
 struct Call {
-  std::string rpc;   // the method's name: "StartContainer", "GetStatus"
-  std::string id;    // sandbox or container ID; for images the reference; "" where there is none
-  std::string name;  // "pod" or "pod/container", where known
+  std::string rpc;                   // the method's name: "StartContainer", "GetStatus"
+  std::string id;                    // sandbox or container ID; for images the reference; "" where there is none
+  std::string name;                  // "pod" or "pod/container", where known
   std::chrono::seconds grace{0};     // StopContainer; the timeout of ExecSync
   std::vector<std::string> command;  // ExecSync, Exec
 };
@@ -73,7 +73,8 @@ class FakeRuntime : public CriRuntime {
   // Where Exec, Attach and PortForward point; default "http://127.0.0.1:1".
   void SetStreamingUrl(std::string base);
   // A condition of GetStatus: ("NetworkReady", false, "NetworkPluginNotReady", "..."). All are true at first.
-  void SetCondition(const std::string& type, bool status, const std::string& reason = {}, const std::string& message = {});
+  void SetCondition(const std::string& type, bool status, const std::string& reason = {},
+                    const std::string& message = {});
 
   // The next calls of that method fail (before they change anything).
   void FailNext(const std::string& rpc, Status error, int times = 1);

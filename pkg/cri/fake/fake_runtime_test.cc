@@ -65,9 +65,8 @@ BOOST_AUTO_TEST_CASE(a_stop_can_be_cancelled) {
   runtime.SetProgram([](const v1::ContainerConfig&) { return Program{.ignores_stop = true}; });
   const std::string id = Start();
   std::stop_source stop;
-  std::thread stopper([&] {
-    BOOST_TEST(runtime.StopContainer(context.WithStop(stop.get_token()), id, 30s).Is(Code::kCancelled));
-  });
+  std::thread stopper(
+      [&] { BOOST_TEST(runtime.StopContainer(context.WithStop(stop.get_token()), id, 30s).Is(Code::kCancelled)); });
   while (clock.Pending() == 0) std::this_thread::yield();
   stop.request_stop();
   stopper.join();
