@@ -1,16 +1,19 @@
-#include <set>
-
 #include "pkg/api/core/validation/internal.h"
 
 namespace knarr::api::validation {
 namespace {
 
-// Name -> path of the container's mounts or devices; of two with one name the later counts, as upstream's maps do.
-using Paths = std::map<std::string, std::string, std::less<>>;
+// The names and paths of the container's mounts or devices. Of two with one name the later path counts, as upstream's
+// maps have it.
+struct Taken {
+  std::map<std::string, std::string, std::less<>> by_name;
+  Names paths;
 
-bool HasPath(const Paths& paths, std::string_view wanted) {
-  return std::any_of(paths.begin(), paths.end(), [&](const auto& entry) { return entry.second == wanted; });
-}
+  void Add(const std::string& name, const std::string& path) { by_name[name] = path; }
+  void Finish() {
+    for (const auto& [name, path] : by_name) paths.insert(path);
+  }
+};
 
 void ValidateMountPropagation(const core::VolumeMount& mount, const core::Container& container, const Path& path,
                               ErrorList& errors) {
@@ -84,8 +87,9 @@ void ValidateDeviceVolume(const std::string& name, const Volumes& volumes, const
 
 void ValidateVolumeMounts(const core::Container& container, const Volumes& volumes, const Path& list,
                           ErrorList& errors) {
-  Paths devices;
-  for (const core::VolumeDevice& device : container.volumedevices()) devices[device.name()] = device.devicepath();
+  Taken devices;
+  for (const core::VolumeDevice& device : container.volumedevices()) devices.Add(device.name(), device.devicepath());
+  devices.Finish();
   Names mount_points;
   for (int i = 0; i < container.volumemounts_size(); ++i) {
     const core::VolumeMount& mount = container.volumemounts(i);
@@ -96,10 +100,10 @@ void ValidateVolumeMounts(const core::Container& container, const Volumes& volum
     if (!mount_points.insert(mount.mountpath()).second) {
       errors.push_back(field::Invalid(path.Child("mountPath"), mount.mountpath(), "must be unique"));
     }
-    if (devices.contains(mount.name())) {
+    if (devices.by_name.contains(mount.name())) {
       errors.push_back(field::Invalid(path.Child("name"), mount.name(), "must not already exist in volumeDevices"));
     }
-    if (HasPath(devices, mount.mountpath())) {
+    if (devices.paths.contains(mount.mountpath())) {
       errors.push_back(field::Invalid(path.Child("mountPath"), mount.mountpath(),
                                       "must not already exist as a path in volumeDevices"));
     }
@@ -111,8 +115,9 @@ void ValidateVolumeMounts(const core::Container& container, const Volumes& volum
 
 void ValidateVolumeDevices(const core::Container& container, const Volumes& volumes, const Path& list,
                            ErrorList& errors) {
-  Paths mounts;
-  for (const core::VolumeMount& mount : container.volumemounts()) mounts[mount.name()] = mount.mountpath();
+  Taken mounts;
+  for (const core::VolumeMount& mount : container.volumemounts()) mounts.Add(mount.name(), mount.mountpath());
+  mounts.Finish();
   Names seen_names;
   Names seen_paths;
   for (int i = 0; i < container.volumedevices_size(); ++i) {
@@ -124,10 +129,10 @@ void ValidateVolumeDevices(const core::Container& container, const Volumes& volu
     }
     ValidateDeviceVolume(device.name(), volumes, path.Child("name"), errors);
     ValidateDevicePath(device.devicepath(), seen_paths, path.Child("devicePath"), errors);
-    if (mounts.contains(device.name())) {
+    if (mounts.by_name.contains(device.name())) {
       errors.push_back(field::Invalid(path.Child("name"), device.name(), "must not already exist in volumeMounts"));
     }
-    if (HasPath(mounts, device.devicepath())) {
+    if (mounts.paths.contains(device.devicepath())) {
       errors.push_back(field::Invalid(path.Child("devicePath"), device.devicepath(),
                                       "must not already exist as a path in volumeMounts"));
     }

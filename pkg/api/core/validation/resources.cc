@@ -184,8 +184,9 @@ void ValidateClaimUniqueness(const core::ResourceClaim& claim, Names& seen, cons
   if (seen.contains(key)) {
     errors.push_back(field::Duplicate(path, key));
   } else if (claim.request().empty()) {
-    for (const std::string& other : seen) {
-      if (other.starts_with(name + "/")) errors.push_back(field::Duplicate(path, name));
+    const std::string prefix = name + "/";
+    for (auto other = seen.lower_bound(prefix); other != seen.end() && other->starts_with(prefix); ++other) {
+      errors.push_back(field::Duplicate(path, name));
     }
   }
   seen.insert(key);

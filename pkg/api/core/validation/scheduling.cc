@@ -67,22 +67,15 @@ void ValidateSpreadLabelKeys(const core::TopologySpreadConstraint& constraint, c
   }
 }
 
-bool IsRepeatedLater(const core::PodSpec& spec, int index) {
-  const core::TopologySpreadConstraint& constraint = spec.topologyspreadconstraints(index);
-  for (int i = index + 1; i < spec.topologyspreadconstraints_size(); ++i) {
-    const core::TopologySpreadConstraint& other = spec.topologyspreadconstraints(i);
-    if (constraint.topologykey() == other.topologykey() &&
-        constraint.whenunsatisfiable() == other.whenunsatisfiable()) {
-      return true;
-    }
-  }
-  return false;
+// What must differ between two constraints, and how upstream prints it.
+std::string KindOf(const core::TopologySpreadConstraint& constraint) {
+  return fmt::format("{{{}, {}}}", constraint.topologykey(), constraint.whenunsatisfiable());
 }
 
-void ValidateConstraint(const core::PodSpec& spec, int index, const Path& path, ErrorList& errors) {
+void ValidateConstraint(const core::TopologySpreadConstraint& constraint, bool repeated_later, const Path& path,
+                        ErrorList& errors) {
   static constexpr std::string_view kActions[] = {"DoNotSchedule", "ScheduleAnyway"};
   static constexpr std::string_view kPolicies[] = {"Honor", "Ignore"};
-  const core::TopologySpreadConstraint& constraint = spec.topologyspreadconstraints(index);
   if (constraint.maxskew() <= 0) {
     errors.push_back(field::Invalid(path.Child("maxSkew"), constraint.maxskew(), kMustBePositive));
   }
@@ -90,10 +83,8 @@ void ValidateConstraint(const core::PodSpec& spec, int index, const Path& path, 
     errors.push_back(field::Required(path.Child("topologyKey"), "can not be empty"));
   }
   RequireOneOf(errors, path.Child("whenUnsatisfiable"), constraint.whenunsatisfiable(), kActions);
-  if (IsRepeatedLater(spec, index)) {
-    errors.push_back(
-        field::Duplicate(path.Child("{topologyKey, whenUnsatisfiable}"),
-                         fmt::format("{{{}, {}}}", constraint.topologykey(), constraint.whenunsatisfiable())));
+  if (repeated_later) {
+    errors.push_back(field::Duplicate(path.Child("{topologyKey, whenUnsatisfiable}"), KindOf(constraint)));
   }
   ValidateMinDomains(constraint, path.Child("minDomains"), errors);
   if (constraint.has_nodeaffinitypolicy()) {
@@ -118,8 +109,13 @@ void ValidateTolerations(const google::protobuf::RepeatedPtrField<core::Tolerati
 }
 
 void ValidateTopologySpreadConstraints(const core::PodSpec& spec, const Path& path, ErrorList& errors) {
+  // Of constraints that are alike, all but the last are reported.
+  std::map<std::string, int> left;
+  for (const core::TopologySpreadConstraint& constraint : spec.topologyspreadconstraints()) ++left[KindOf(constraint)];
   for (int i = 0; i < spec.topologyspreadconstraints_size(); ++i) {
-    ValidateConstraint(spec, i, path.Index(static_cast<size_t>(i)), errors);
+    const core::TopologySpreadConstraint& constraint = spec.topologyspreadconstraints(i);
+    const bool repeated_later = --left[KindOf(constraint)] > 0;
+    ValidateConstraint(constraint, repeated_later, path.Index(static_cast<size_t>(i)), errors);
   }
 }
 
