@@ -209,7 +209,8 @@ Status Kubelet::Parts::StartPodMachinery() {
        .max_per_pod_container_count = options.pods.maximum_dead_containers_per_container,
        .min_container_age = options.pods.minimum_container_ttl,
        .allowed_unsafe_sysctls = options.pods.allowed_unsafe_sysctls,
-       .pause_image = options.runtime.pod_infra_container_image},
+       .pause_image = options.runtime.pod_infra_container_image,
+       .node_allocatable = node.Allocatable()},
       {.cri = *cri,
        .clock = clock,
        .events = *events,
@@ -219,7 +220,11 @@ Status Kubelet::Parts::StartPodMachinery() {
        .probes = *probing,
        .network_settings = [this](const core::Pod& pod) { return environment->NetworkSettings(pod); },
        .hosts_file = [this](const core::Pod& pod, const std::vector<std::string>& ips) { return environment->HostsFile(pod, ips); },
-       .log = log});
+       .log = log,
+       .http_get_hook =
+           [](const Context& ctx, const core::HTTPGetAction& action, const HookTarget& target) {
+             return RunHttpGetHook(ctx, action, {.pod_ip = target.pod_ip, .container_id = {}, .named_ports = target.named_ports});
+           }});
   housekeeping = std::make_unique<Housekeeping>(
       HousekeepingOptions{.root_dir = options.root_dir,
                           .log_interval = options.pods.container_log_monitor_interval,

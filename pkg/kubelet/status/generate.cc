@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "pkg/api/core/validation.h"
 #include "pkg/kubelet/container/helpers.h"
 #include "pkg/kubelet/status/conditions.h"
 #include "pkg/kubelet/status/container_statuses.h"
@@ -64,7 +65,7 @@ core::PodStatus GeneratePodStatus(const core::Pod& pod, const RuntimePodStatus& 
   core::PodStatus status;
   SetContainerStatuses(pod, runtime, waiting, facts.runtime_name, old, false, &status);
   SetContainerStatuses(pod, runtime, waiting, facts.runtime_name, old, true, &status);
-  status.set_qosclass(facts.qos_class);
+  status.set_qosclass(std::string(api::ToString(api::ComputeQosClass(pod))));
   // Sidecars that run count as pending until they have started: what the prober says comes before the phase.
   if (set_probe_results) {
     set_probe_results(&status);

@@ -19,7 +19,6 @@ namespace knarr::kubelet {
 struct StatusFacts {
   WallTime now{};                     // for conditions that change
   std::vector<std::string> host_ips;  // status.hostIP(s), and the addresses of pods on the host's network
-  std::string qos_class = "BestEffort";  // api::ComputeQosClass
   std::string runtime_name = "containerd";
   bool terminal = false;              // the kubelet is done with this pod: nothing of it will be restarted
 };

@@ -52,7 +52,6 @@ core::PodStatus Generate(const core::Pod& pod, const RuntimePodStatus& runtime, 
   StatusFacts facts;
   facts.now = kStart + 60s;
   facts.host_ips = {"192.0.2.1"};
-  facts.qos_class = "Burstable";
   facts.terminal = terminal;
   return GeneratePodStatus(pod, runtime, waiting, nullptr, facts, old);
 }
@@ -81,7 +80,7 @@ BOOST_AUTO_TEST_CASE(a_pod_that_has_nothing_yet_is_pending) {
   BOOST_TEST(Condition(status, "ContainersReady") == "False ContainersNotReady containers with unready status: [web]");
   BOOST_TEST(Condition(status, "PodScheduled") == "True");
   BOOST_TEST(status.hostip() == "192.0.2.1");
-  BOOST_TEST(status.qosclass() == "Burstable");
+  BOOST_TEST(status.qosclass() == "BestEffort");
   BOOST_TEST(status.starttime().seconds() == 1060);
 }
 
