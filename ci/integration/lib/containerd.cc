@@ -27,6 +27,25 @@ std::vector<std::string> Names(const std::string& dir) {
   return names.ok() ? std::move(*names) : std::vector<std::string>();
 }
 
+// Removes a cgroup with everything below it; the processes in it are gone or about to be.
+void RemoveCgroup(const std::string& path) {
+  for (const std::string& name : Names(path))
+    if (PathExists(path + "/" + name + "/cgroup.procs")) RemoveCgroup(path + "/" + name);
+  for (int i = 0; i < 100 && ::rmdir(path.c_str()) != 0 && errno == EBUSY; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+}
+
+std::string CgroupParentOf(const std::string& dir) {
+  return "/knarr-test-" + std::string(BaseName(dir));
+}
+
+// In every hierarchy of cgroup v1, or in the one of v2.
+void RemoveCgroupsOf(const std::string& dir) {
+  for (const std::string& controller : Names("/sys/fs/cgroup"))
+    RemoveCgroup("/sys/fs/cgroup/" + controller + CgroupParentOf(dir));
+  RemoveCgroup("/sys/fs/cgroup" + CgroupParentOf(dir));
+}
+
 // What tests that were killed left behind: folders whose owner is gone.
 void SweepAbandoned() {
   for (const std::string& name : Names("/tmp")) {
@@ -34,16 +53,10 @@ void SweepAbandoned() {
     if (!dir.starts_with(kPrefix)) continue;
     const auto owner = ReadFile(dir + "/owner", 64);
     if (!owner.ok() || PathExists("/proc/" + *owner)) continue;
-    if (RunCommand({"ci/lib/containerd.sh", "stop", dir}).ok()) (void)RemoveAll(dir);
+    if (!RunCommand({"ci/lib/containerd.sh", "stop", dir}).ok()) continue;
+    RemoveCgroupsOf(dir);
+    (void)RemoveAll(dir);
   }
-}
-
-// Removes a cgroup with everything below it; the processes in it are gone or about to be.
-void RemoveCgroup(const std::string& path) {
-  for (const std::string& name : Names(path))
-    if (PathExists(path + "/" + name + "/cgroup.procs")) RemoveCgroup(path + "/" + name);
-  for (int i = 0; i < 100 && ::rmdir(path.c_str()) != 0 && errno == EBUSY; ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
 }
 
 }  // namespace
@@ -57,9 +70,7 @@ std::string Containerd::Missing(Version version) {
 }
 
 Containerd::Containerd(Options options, std::string dir)
-    : options_(std::move(options)),
-      dir_(std::move(dir)),
-      cgroup_parent_("/knarr-test-" + std::string(BaseName(dir_))) {}
+    : options_(std::move(options)), dir_(std::move(dir)), cgroup_parent_(CgroupParentOf(dir_)) {}
 
 Result<std::unique_ptr<Containerd>> Containerd::Start(const Options& options) {
   if (const std::string missing = Missing(options.version); !missing.empty())
@@ -83,9 +94,7 @@ Containerd::~Containerd() {
   RemovePods();
   runtime_.reset();
   if (const Status stopped = Script("stop"); !stopped.ok()) BOOST_TEST_MESSAGE(stopped.message());
-  for (const std::string& controller : Names("/sys/fs/cgroup"))
-    RemoveCgroup("/sys/fs/cgroup/" + controller + cgroup_parent_);
-  RemoveCgroup("/sys/fs/cgroup" + cgroup_parent_);
+  RemoveCgroupsOf(dir_);
   if (const Status removed = RemoveAll(dir_); !removed.ok()) BOOST_TEST_MESSAGE(removed.message());
 }
 
