@@ -27,21 +27,16 @@ ci/lib/containerd.sh stop "$dir/c"
 ip link delete cni0 2>/dev/null || true
 rm -rf /var/lib/cni/networks/knarr "$dir/cni/state"
 for table in nat filter; do
-  iptables-save -t "$table" 2>/dev/null | awk '/^:CNI-/ { print substr($1, 2) }' | while read -r chain; do
-    iptables-save -t "$table" | grep -E -- "-j $chain( |$)" | sed 's/^-A/-D/' | while read -r rule; do
-      eval "iptables -t $table $rule" 2>/dev/null || true
-    done
-    iptables -t "$table" -F "$chain" 2>/dev/null || true
-  done
-  iptables-save -t "$table" 2>/dev/null | awk '/^:CNI-/ { print substr($1, 2) }' | while read -r chain; do
-    iptables -t "$table" -X "$chain" 2>/dev/null || true
-  done
+  # Without the chains of the plugins and without the jumps to them; nothing else of the table changes.
+  if rules=$(iptables-save -t "$table" 2>/dev/null) && grep -q '^:CNI-' <<<"$rules"; then
+    grep -vE '^:CNI-|^-A CNI-|-j CNI-' <<<"$rules" | iptables-restore
+  fi
 done
 [ ! -e "$dir/before" ] || sysctl -qw net.ipv4.ip_forward="$(cat "$dir/before")" || true
 
 awk -v dir="$dir/" 'index($5 "/", dir) == 1 { print length($5), $5 }' /proc/self/mountinfo | sort -rn | cut -d' ' -f2- |
   while read -r mount; do umount -l "$(printf '%b' "$mount")" 2>/dev/null || true; done
-find /sys/fs/cgroup -depth -type d -path '*/knarr-up*' -exec rmdir {} + 2>/dev/null || true
+find /sys/fs/cgroup/*/knarr-up /sys/fs/cgroup/knarr-up -depth -type d -exec rmdir {} + 2>/dev/null || true
 rm -rf --one-file-system "$dir"
 rm -f dist/up.env
 say "the node is gone"

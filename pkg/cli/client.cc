@@ -42,7 +42,7 @@ PodRow PodOf(const boost::json::object& object) {
   pod.uid = Text(object, "uid");
   pod.source = Text(object, "source");
   pod.phase = Text(object, "phase");
-  pod.ip = Text(object, "ip");
+  pod.ip = Text(object, "podIP");
   pod.reason = Text(object, "reason");
   pod.why = Text(object, "why");
   pod.next = Text(object, "next");

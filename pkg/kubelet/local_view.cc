@@ -263,6 +263,8 @@ Result<std::string> LocalView::RunInContainer(const Context& ctx, const std::str
   return result.output;
 }
 
+Status LocalView::ShutDownPods(const Context& ctx) { return parts_.workers.ShutDownPods(ctx); }
+
 Result<stats::Summary> LocalView::StatsSummary(const Context& ctx, bool only_cpu_and_memory) {
   return collector_.Collect(ctx, only_cpu_and_memory);
 }

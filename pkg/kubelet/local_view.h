@@ -58,6 +58,7 @@ class LocalView : public KubeletView {
   Result<std::string> PortForwardUrl(const Context& ctx, const std::string& sandbox_id, const std::vector<int32_t>& ports) override;
   Result<std::string> RunInContainer(const Context& ctx, const std::string& container_id,
                                      const std::vector<std::string>& command) override;
+  Status ShutDownPods(const Context& ctx) override;
   Result<stats::Summary> StatsSummary(const Context& ctx, bool only_cpu_and_memory) override;
   std::string ConfigJson() override;
   Status SyncLoopHealthy() override;

@@ -24,6 +24,7 @@ using RouteHandler = void (*)(ServerState&, const http::Request&, http::Response
 void HandlePods(ServerState& state, const http::Request& request, http::ResponseWriter& response);
 void HandleRunningPods(ServerState& state, const http::Request& request, http::ResponseWriter& response);
 void HandleLocalPods(ServerState& state, const http::Request& request, http::ResponseWriter& response);
+void HandleShutdown(ServerState& state, const http::Request& request, http::ResponseWriter& response);
 void HandleStatsSummary(ServerState& state, const http::Request& request, http::ResponseWriter& response);
 void HandleMetrics(ServerState& state, const http::Request& request, http::ResponseWriter& response);
 void HandleResourceMetrics(ServerState& state, const http::Request& request, http::ResponseWriter& response);

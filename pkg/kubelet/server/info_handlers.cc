@@ -116,6 +116,22 @@ void HandleLocalPods(ServerState& state, const http::Request&, http::ResponseWri
   response.Reply(200, kJson, w.Take());
 }
 
+void HandleShutdown(ServerState& state, const http::Request& request, http::ResponseWriter& response) {
+  // Stopping every pod is for those who are on the machine.
+  if (!request.peer.unix_socket) return response.Error(403, "only the kubelet's unix socket may ask for a shutdown");
+  int seconds = 120;
+  const std::string_view wanted = request.QueryValue("timeoutSeconds");
+  if (!wanted.empty()) {
+    const auto [end, error] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), seconds);
+    if (error != std::errc() || end != wanted.data() + wanted.size() || seconds < 1 || seconds > 3600) {
+      return response.Error(400, "timeoutSeconds must be a number from 1 to 3600");
+    }
+  }
+  const Status status = state.view.ShutDownPods(request.ctx.WithTimeout(std::chrono::seconds(seconds)));
+  if (!status.ok()) return ReplyError(response, status);
+  response.Reply(200, kText, "ok\n");
+}
+
 void HandleStatsSummary(ServerState& state, const http::Request& request, http::ResponseWriter& response) {
   const Result<stats::Summary> summary = state.view.StatsSummary(request.ctx, OnlyCpuAndMemory(request));
   if (!summary.ok()) return ReplyError(response, summary.status().WithContext("failed to get stats"));

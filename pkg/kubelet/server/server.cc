@@ -36,6 +36,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/metrics/probes", kRequired, Group::kAlways, HandleProbeMetrics},
     {"GET", "/metrics/cadvisor", kRequired, Group::kAlways, HandleCadvisorMetrics},
     {"GET", "/knarr/v1/pods", kRequired, Group::kAlways, HandleLocalPods},
+    {"POST", "/knarr/v1/shutdown", kRequired, Group::kAlways, HandleShutdown},
     {"GET", "/configz", kRequired, Group::kDebugging, HandleConfigz},
     {"GET", "/runningpods/", kRequired, Group::kDebugging, HandleRunningPods},
     {"GET", "/containerLogs/{namespace}/{pod}/{container}", kRequired, Group::kDebugging, HandleContainerLogs},

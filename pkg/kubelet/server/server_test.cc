@@ -67,6 +67,10 @@ class FakeView : public KubeletView {
                                      const std::vector<std::string>& command) override {
     return fmt::format("ran {}", command.size());
   }
+  Status ShutDownPods(const Context&) override {
+    asked = "shutdown";
+    return {};
+  }
   Result<stats::Summary> StatsSummary(const Context&, bool) override {
     if (!stats_error.ok()) return stats_error;
     stats::Summary s;

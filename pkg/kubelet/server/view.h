@@ -89,6 +89,8 @@ class KubeletView {
   virtual Result<std::string> RunInContainer(const Context& ctx, const std::string& container_id,
                                              const std::vector<std::string>& command) = 0;
 
+  // Ends every pod, dependents first; none is started again.
+  virtual Status ShutDownPods(const Context& ctx) = 0;
   virtual Result<stats::Summary> StatsSummary(const Context& ctx, bool only_cpu_and_memory) = 0;
   // The effective KubeletConfiguration as JSON (its fields, without TypeMeta), for /configz.
   virtual std::string ConfigJson() = 0;
