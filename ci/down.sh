@@ -25,7 +25,7 @@ ci/lib/containerd.sh stop "$dir/c"
 
 # What CNI plugins leave behind once their last pod is gone.
 ip link delete cni0 2>/dev/null || true
-rm -rf /var/lib/cni/networks/knarr "$dir/cni/state"
+rm -rf "$dir/cni/state"
 for table in nat filter; do
   # Without the chains of the plugins and without the jumps to them; nothing else of the table changes.
   if rules=$(iptables-save -t "$table" 2>/dev/null) && grep -q '^:CNI-' <<<"$rules"; then

@@ -16,10 +16,9 @@
 #include "pkg/kubelet/kuberuntime/kuberuntime.h"
 #include "pkg/kubelet/local_view.h"
 #include "pkg/kubelet/network/cni_relay.h"
-#include "pkg/kubelet/network/dns.h"
+#include "pkg/kubelet/network/pod_network.h"
 #include "pkg/kubelet/nodeinfo/nodeinfo.h"
 #include "pkg/kubelet/pleg/pleg.h"
-#include "pkg/kubelet/pod_environment.h"
 #include "pkg/kubelet/podworker/pod_workers.h"
 #include "pkg/kubelet/probing.h"
 #include "pkg/kubelet/server/server.h"
@@ -83,8 +82,7 @@ struct Kubelet::Parts {
   std::unique_ptr<CniRelayServer> cni;
   std::unique_ptr<CgroupManager> cgroups;
   std::unique_ptr<VolumeManager> volumes;
-  std::unique_ptr<DnsConfigurer> dns;
-  std::unique_ptr<PodEnvironment> environment;
+  std::unique_ptr<PodNetwork> pod_network;
   std::unique_ptr<Probing> probing;
   std::unique_ptr<RuntimeManager> runtime;
   std::unique_ptr<Housekeeping> housekeeping;
@@ -148,18 +146,19 @@ Status Kubelet::Parts::MakeDirectories() const {
 }
 
 Status Kubelet::Parts::StartNetwork(const Context& ctx) {
-  dns = std::make_unique<DnsConfigurer>(
+  pod_network = std::make_unique<PodNetwork>(
       DnsOptions{.cluster_dns = options.pods.cluster_dns,
                  .cluster_domain = options.pods.cluster_domain,
                  .resolv_conf = options.pods.resolv_conf,
                  .node_ips = node.ips,
                  .node = {.kind = "Node", .ns = "", .name = options.node.node_name, .uid = options.node.node_name, .field_path = ""}},
-      *events);
-  dns->CheckLimitsForResolvConf();
-  environment = std::make_unique<PodEnvironment>(options.root_dir, options.pods.cluster_domain, *dns);
+      *events, options.root_dir);
+  pod_network->dns().CheckLimitsForResolvConf();
   if (options.runtime.cni_relay_socket.empty()) return {};
+  // Leases lie beside the attachments' records, not among those of another runtime on this machine.
+  const std::string lease_dir = options.runtime.cni_state_dir + "/leases";
   if (options.node.standalone() && !options.runtime.pod_cidr.empty()) {
-    if (KNARR_TRY_CTX(WriteDefaultNetwork(options.runtime.cni_conf_dir, options.runtime.pod_cidr), "write the default pod network")) {
+    if (KNARR_TRY_CTX(WriteDefaultNetwork(options.runtime.cni_conf_dir, options.runtime.pod_cidr, lease_dir), "write the default pod network")) {
       log.Info("Wrote the default pod network", {{"directory", options.runtime.cni_conf_dir}, {"podCIDR", options.runtime.pod_cidr}});
     }
   }
@@ -218,8 +217,14 @@ Status Kubelet::Parts::StartPodMachinery() {
        .cgroups = *cgroups,
        .objects = objects,
        .probes = *probing,
-       .network_settings = [this](const core::Pod& pod) { return environment->NetworkSettings(pod); },
-       .hosts_file = [this](const core::Pod& pod, const std::vector<std::string>& ips) { return environment->HostsFile(pod, ips); },
+       .network_settings = [this](const core::Pod& pod) -> Result<PodNetworkSettings> {
+         PodNetwork::Settings settings = KNARR_TRY(pod_network->SettingsFor(pod));
+         return PodNetworkSettings{.hostname = std::move(settings.hostname),
+                                   .dns_servers = std::move(settings.dns.servers),
+                                   .dns_searches = std::move(settings.dns.searches),
+                                   .dns_options = std::move(settings.dns.options)};
+       },
+       .hosts_file = [this](const core::Pod& pod, const std::vector<std::string>& ips) { return pod_network->WriteHostsFile(pod, ips); },
        .log = log,
        .http_get_hook =
            [](const Context& ctx, const core::HTTPGetAction& action, const HookTarget& target) {

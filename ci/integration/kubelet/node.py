@@ -46,6 +46,8 @@ class Node:
             os.symlink("/usr/lib/cni/" + plugin, f"{self.dir}/cni/bin/{plugin}")
         for program in ("knarr", "knarr-cni"):
             shutil.copy2(f"{os.environ['KNARR_BIN']}/{program}/{program}", f"{self.dir}/cni/bin/{program}")
+        os.remove(f"{self.dir}/cni/bin/loopback")
+        os.symlink("knarr-cni", f"{self.dir}/cni/bin/loopback")
         self.knarr = self.dir + "/cni/bin/knarr"
         self.config = f"""apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration

@@ -55,7 +55,8 @@ struct ServerOptions {
   bool authentication_webhook = true;
   Nanos authentication_webhook_cache_ttl = std::chrono::minutes(2);
   std::string client_ca_file;
-  std::string authorization_mode = "Webhook";  // AlwaysAllow, Webhook
+  // AlwaysAllow, Webhook; standalone and not asked for: SystemMasters (members of that group, and root on the socket).
+  std::string authorization_mode = "Webhook";
   Nanos authorization_cache_authorized_ttl = std::chrono::minutes(5);
   Nanos authorization_cache_unauthorized_ttl = Seconds(30);
   bool rotate_certificates = false;

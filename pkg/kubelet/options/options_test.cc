@@ -147,7 +147,7 @@ BOOST_AUTO_TEST_CASE(the_defaults_are_upstreams_and_standalone_needs_no_webhooks
   BOOST_TEST(o.root_dir == "/var/lib/kubelet");
   BOOST_TEST(!o.server.anonymous_auth);
   BOOST_TEST(!o.server.authentication_webhook);
-  BOOST_TEST(o.server.authorization_mode == "AlwaysAllow");
+  BOOST_TEST(o.server.authorization_mode == "SystemMasters");
   BOOST_TEST(o.pods.container_log_max_size == 10 << 20);
   BOOST_TEST(o.warnings.empty());
   const KubeletOptions cluster = Parse({"--kubeconfig=/etc/kubernetes/kubelet.conf"});

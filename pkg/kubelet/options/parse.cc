@@ -85,7 +85,7 @@ Status DeriveStandalone(const std::string& json, const flags::FlagSet& set, Kube
                    "no client provided, cannot use webhook authorization; set authorization.mode "
                    "(--authorization-mode) to AlwaysAllow or give --kubeconfig");
     }
-    server.authorization_mode = "AlwaysAllow";
+    server.authorization_mode = "SystemMasters";
   }
   return OkStatus();
 }

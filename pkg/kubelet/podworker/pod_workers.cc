@@ -376,6 +376,8 @@ void PodWorkers::SyncRunning(const WorkerPtr& worker) {
   }
   CheckVolumeLimits(worker, *pod, ctx);
   ScheduleRetry(worker->uid, result);
+  // A sidecar that runs now lets the next init container start; no event of the runtime says so.
+  if (result.changed && pod->spec().initcontainers_size() > 0) queue_.Add(worker->uid);
 }
 
 void PodWorkers::ScheduleRetry(const std::string& uid, const SyncResult& result) {
