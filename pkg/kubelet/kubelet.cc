@@ -371,7 +371,9 @@ Status Kubelet::Parts::StartSources() {
                                .static_pod_url_header = options.sources.static_pod_url_header,
                                .node_name = options.node.node_name,
                                .file_check_frequency = options.sources.file_check_frequency,
-                               .http_check_frequency = options.sources.http_check_frequency},
+                               .http_check_frequency = options.sources.http_check_frequency,
+                               .state_dir = options.root_dir + "/manifests",
+                               .uid_is_running = [this](const std::string& uid) { return workers->SeenInRuntime(uid); }},
                               clock, [this](std::shared_ptr<const DesiredState> desired) {
                                 for (const ManifestProblem& problem : desired->problems) {
                                   events->Record({.kind = "Manifest", .ns = "", .name = problem.file, .uid = "", .field_path = problem.field},

@@ -110,7 +110,11 @@ authentication:
                           "--local-socket=" + self.socket),
             stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         log.close()
-        wait_for("the kubelet answers", lambda: self.process.poll() is None and self.try_state() is not None)
+        try:
+            wait_for("the kubelet answers", lambda: self.process.poll() is not None or self.try_state() is not None)
+        except Timeout as failure:
+            raise Timeout(f"{failure}\n{self.tail_log()}") from None
+        assert self.process.poll() is None, "the kubelet ended:\n" + self.tail_log()
 
     def start(self):
         self.start_containerd()

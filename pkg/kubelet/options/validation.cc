@@ -46,7 +46,8 @@ void CheckServer(const ServerOptions& server, Errors& errors) {
   if (server.read_only_port < 0 || server.read_only_port > 65535) {
     errors.Add("readOnlyPort (--read-only-port) {} must be between 0 and 65535, inclusive", server.read_only_port);
   }
-  if (server.authorization_mode != "AlwaysAllow" && server.authorization_mode != "Webhook") {
+  // SystemMasters is what standalone makes of a mode that nobody chose.
+  if (server.authorization_mode != "AlwaysAllow" && server.authorization_mode != "Webhook" && server.authorization_mode != "SystemMasters") {
     errors.Add("authorization.mode (--authorization-mode) \"{}\" must be one of: \"AlwaysAllow\", or \"Webhook\"",
                server.authorization_mode);
   }

@@ -15,6 +15,11 @@ ObjectRef RefOf(const core::Pod& pod) {
   return {.kind = "Pod", .ns = pod.metadata().namespace_(), .name = pod.metadata().name(), .uid = pod.metadata().uid(), .field_path = ""};
 }
 
+std::string ConfigHash(const core::Pod& pod) {
+  const auto it = pod.metadata().annotations().find("kubernetes.io/config.hash");
+  return it == pod.metadata().annotations().end() ? "" : it->second;
+}
+
 bool IsReady(const core::PodStatus& status) {
   for (const core::PodCondition& condition : status.conditions()) {
     if (condition.type() == "Ready") return condition.status() == "True";
@@ -112,6 +117,11 @@ void PodWorkers::SetDesired(std::shared_ptr<const DesiredState> desired) {
       if (!existing) {
         AddLocked(source);
         wake.push_back(uid);
+        continue;
+      }
+      if (existing->desired.pod && ConfigHash(*existing->desired.pod) != ConfigHash(*source.pod)) {
+        // Another content under a UID that the manifest fixes: the old pod ends first, then this one starts (Erase).
+        unwanted.push_back(existing);
         continue;
       }
       existing->desired = source;
@@ -635,6 +645,11 @@ std::optional<PodWorkers::Snapshot> PodWorkers::FindByName(const std::string& ns
 bool PodWorkers::Known(const std::string& uid) const {
   std::lock_guard lock(mutex_);
   return workers_.contains(uid);
+}
+
+bool PodWorkers::SeenInRuntime(const std::string& uid) const {
+  std::lock_guard lock(mutex_);
+  return runtime_uids_.contains(uid);
 }
 
 bool PodWorkers::Finished(const std::string& uid) const {

@@ -102,6 +102,8 @@ class PodWorkers {
   std::optional<Snapshot> FindByName(const std::string& ns, const std::string& name) const;
   bool Known(const std::string& uid) const;
   bool Finished(const std::string& uid) const;
+  // The runtime had this pod at the last look.
+  bool SeenInRuntime(const std::string& uid) const;
 
   // Terminates every pod, dependents before what they depend on (knarr.dev/after in reverse), and waits for it.
   // SetDesired has no effect from then on.

@@ -360,6 +360,24 @@ BOOST_AUTO_TEST_CASE(a_changed_config_map_refreshes_volumes_without_a_restart) {
   BOOST_TEST(node.volumes.refreshed == before + 1);
 }
 
+BOOST_AUTO_TEST_CASE(other_content_under_a_fixed_uid_replaces_the_pod) {
+  Node node;
+  node.workers->SetObserved({});
+  auto with_hash = [](const char* hash) {
+    SourcePod source = MakePod("web", "fixed");
+    auto pod = std::make_shared<core::Pod>(*source.pod);
+    (*pod->mutable_metadata()->mutable_annotations())["kubernetes.io/config.hash"] = hash;
+    source.pod = pod;
+    return source;
+  };
+  node.Want({with_hash("one")});
+  node.runtime.Calls();
+  node.Want({with_hash("one")});
+  BOOST_TEST(node.runtime.Calls().empty());
+  node.Want({with_hash("two")});
+  BOOST_TEST(node.runtime.Calls() == (Calls{"kill fixed", "sync fixed"}), boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(stopping_the_kubelet_leaves_pods_running) {
   Node node;
   node.workers->SetObserved({});
