@@ -81,7 +81,7 @@ class BadInputTest(unittest.TestCase):
         wait_for("all four are refused", lambda: {os.path.basename(b["file"]) for b in node.bad_manifests()} == set(names))
         self.assertLess(time.monotonic() - begun, 10)
         errors = {os.path.basename(b["file"]): b["error"] for b in node.bad_manifests()}
-        self.assertIn("larger than the limit", errors["large.yaml"])
+        self.assertIn("is larger than 1048576 bytes", errors["large.yaml"])
         self.assertLess(self.memory() - memory, 64 << 10)  # KiB
         self.assertEqual(self.good_ids(), before)
         log = node.log_text()
