@@ -56,6 +56,13 @@ def knarr_cc_fuzz_test(name, srcs, corpus, deps = [], copts = [], **kwargs):
         size = "small",
         data = native.glob(corpus),
         args = ["$(location %s)" % f for f in native.glob(corpus)],
-        deps = deps + ["//pkg/testing:fuzz_replay"],
+        linkopts = select({
+            "//bazel:libfuzzer": ["-fsanitize=fuzzer"],
+            "//conditions:default": [],
+        }),
+        deps = deps + select({
+            "//bazel:libfuzzer": [],
+            "//conditions:default": ["//pkg/testing:fuzz_replay"],
+        }),
         **kwargs
     )

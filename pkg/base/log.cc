@@ -97,7 +97,7 @@ void Logger::Write(char severity, const Status* error, const Message& message, F
   std::string line;
   if (format.load(std::memory_order_relaxed) == LogFormat::kJson) {
     fmt::format_to(std::back_inserter(line), "{{\"ts\":{}.{:03d},\"caller\":\"{}:{}\",\"msg\":", seconds, micros / 1000,
-                   Basename(message.location.file_name()), message.location.line());
+                   Basename(message.file), message.line);
     AppendQuoted(line, message.text);
     if (severity == 'E') {
       line += ",\"err\":";
@@ -113,8 +113,8 @@ void Logger::Write(char severity, const Status* error, const Message& message, F
     ::localtime_r(&seconds, &local);
     fmt::format_to(std::back_inserter(line), "{}{:02d}{:02d} {:02d}:{:02d}:{:02d}.{:06d} {:7d} {}:{}] ", severity,
                    local.tm_mon + 1, local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec, micros,
-                   static_cast<long>(::syscall(SYS_gettid)), Basename(message.location.file_name()),
-                   message.location.line());
+                   static_cast<long>(::syscall(SYS_gettid)), Basename(message.file),
+                   message.line);
     AppendQuoted(line, message.text);
     if (error) {
       line += " err=";
