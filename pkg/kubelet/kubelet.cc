@@ -19,6 +19,7 @@
 #include "pkg/kubelet/network/pod_network.h"
 #include "pkg/kubelet/nodeinfo/nodeinfo.h"
 #include "pkg/kubelet/pleg/pleg.h"
+#include "pkg/kubelet/pod_metrics.h"
 #include "pkg/kubelet/podworker/pod_workers.h"
 #include "pkg/kubelet/probing.h"
 #include "pkg/kubelet/server/server.h"
@@ -74,6 +75,7 @@ struct Kubelet::Parts {
   Clock& clock;
   Logger log;
   std::stop_source stop;
+  metrics::Registry registry;
   NodeInfo node;
   std::unique_ptr<cri::CriRuntime> cri;
   std::unique_ptr<EventStore> events;
@@ -276,6 +278,8 @@ Status Kubelet::Parts::StartServer() {
                                                     .sources = [this]() -> std::shared_ptr<const DesiredState> {
                                                       return sources ? sources->Current() : nullptr;
                                                     }});
+  metrics::AddProcessMetrics(registry);
+  RegisterPodMetrics(registry, *workers);
   server_pool.emplace("server", kServerThreads);
   authorizer = options.server.authorization_mode == "AlwaysAllow" ? MakeAlwaysAllowAuthorizer() : MakeGroupAuthorizer({"root"}, {"system:masters"});
   KubeletServer::Options server_options{.node_name = options.node.node_name,
@@ -290,6 +294,7 @@ Status Kubelet::Parts::StartServer() {
                                         .enable_system_log_handler = options.server.enable_system_log_handler,
                                         .pod_log_dir = options.runtime.pod_logs_dir,
                                         .streaming_idle_timeout = options.server.streaming_connection_idle_timeout};
+  server_options.registry = &registry;
   if (options.server.enable_server) {
     tls::ServerOptions tls_options{.cert_file = options.server.tls_cert_file,
                                    .key_file = options.server.tls_private_key_file,

@@ -250,6 +250,9 @@ spec:
         for path in ("/stats/summary", "/metrics", "/metrics/resource", "/metrics/probes", "/configz", "/containerLogs/default/a-node1/main"):
             self.assertEqual((path, ask(path, "admin")), (path, "200"))
         self.assertEqual(node.http("http://127.0.0.1:10248/healthz"), "ok")
+        metrics = subprocess.run(["curl", "-s", "--unix-socket", node.socket, "http://k/metrics"], capture_output=True, text=True).stdout
+        for line in ("kubelet_running_pods 1\n", 'kubelet_running_containers{container_state="running"} 1\n', "process_resident_memory_bytes "):
+            self.assertIn(line, metrics)
 
 
 if __name__ == "__main__":
