@@ -1,7 +1,8 @@
 """A whole node for tests: a private containerd and our kubelet, in a network namespace and folders of their own.
 
-Environment: KNARR_BIN (folder with knarr and knarr-cni), IMAGES (folder with pause.tar, busybox.tar, nginx.tar),
-CONTAINERD_SH (ci/lib/containerd.sh), KNARR_CONTAINERD_BIN (another containerd than the one in PATH).
+Environment: KNARR_BIN (folder with knarr and knarr-cni, as Bazel's cmd/ or as dist/bin/), IMAGES (folder with pause.tar,
+busybox.tar, nginx.tar), CONTAINERD_SH (ci/lib/containerd.sh), KNARR_CONTAINERD_BIN (folder of another containerd than the
+one in PATH; Node's argument wins over it).
 """
 
 import json
@@ -30,11 +31,22 @@ def wait_for(what, condition, timeout=30.0):
         time.sleep(0.02)
 
 
+def program_path(name):
+    """A program of ours in KNARR_BIN: Bazel gives each a folder of its own, dist/bin holds them side by side."""
+    folder = os.environ["KNARR_BIN"]
+    for path in (f"{folder}/{name}/{name}", f"{folder}/{name}"):
+        if os.path.isfile(path):
+            return path
+    raise FileNotFoundError(f"there is no {name} in {folder} (KNARR_BIN); run: make build")
+
+
 class Node:
-    def __init__(self, extra_config=""):
-        other = os.environ.get("KNARR_CONTAINERD_BIN")
-        if other and not os.path.exists(other + "/containerd"):
-            raise unittest.SkipTest(f"{other} has no containerd; make deps unpacks it")
+    def __init__(self, extra_config="", containerd_bin=None):
+        """containerd_bin: folder with containerd, ctr and the shim; "": those in PATH; None: as KNARR_CONTAINERD_BIN says."""
+        self.containerd_bin = os.environ.get("KNARR_CONTAINERD_BIN", "") if containerd_bin is None else containerd_bin
+        if self.containerd_bin and not os.path.exists(self.containerd_bin + "/containerd"):
+            raise unittest.SkipTest(f"{self.containerd_bin} has no containerd; make deps unpacks it")
+        programs = {name: program_path(name) for name in ("knarr", "knarr-cni")}  # before there is anything to clean up
         self.dir = tempfile.mkdtemp(prefix="knt.", dir="/tmp")
         os.chmod(self.dir, 0o711)
         self.name = os.path.basename(self.dir).replace(".", "-").lower()
@@ -48,8 +60,8 @@ class Node:
             os.makedirs(f"{self.dir}/{folder}")
         for plugin in os.listdir("/usr/lib/cni"):
             os.symlink("/usr/lib/cni/" + plugin, f"{self.dir}/cni/bin/{plugin}")
-        for program in ("knarr", "knarr-cni"):
-            shutil.copy2(f"{os.environ['KNARR_BIN']}/{program}/{program}", f"{self.dir}/cni/bin/{program}")
+        for name, path in programs.items():
+            shutil.copy2(path, f"{self.dir}/cni/bin/{name}")
         os.remove(f"{self.dir}/cni/bin/loopback")
         os.symlink("knarr-cni", f"{self.dir}/cni/bin/loopback")
         self.knarr = self.dir + "/cni/bin/knarr"
@@ -79,10 +91,14 @@ authentication:
     def run_in_netns(self, *command, **kwargs):
         return subprocess.run(self.in_netns(*command), check=True, capture_output=True, text=True, **kwargs).stdout
 
-    def containerd_sh(self, *args):
-        env = dict(os.environ, CNI_BIN_DIR=self.dir + "/cni/bin", CNI_CONF_DIR=self.dir + "/cni/relay")
-        done = subprocess.run(self.in_netns(os.environ["CONTAINERD_SH"], args[0], self.dir + "/c", *args[1:]), env=env,
+    def try_containerd_sh(self, *args):
+        env = dict(os.environ, CNI_BIN_DIR=self.dir + "/cni/bin", CNI_CONF_DIR=self.dir + "/cni/relay",
+                   KNARR_CONTAINERD_BIN=self.containerd_bin)
+        return subprocess.run(self.in_netns(os.environ["CONTAINERD_SH"], args[0], self.dir + "/c", *args[1:]), env=env,
                               capture_output=True, text=True)
+
+    def containerd_sh(self, *args):
+        done = self.try_containerd_sh(*args)
         assert done.returncode == 0, done.stderr
 
     def make_certificates(self):
@@ -137,7 +153,7 @@ authentication:
         if self.process and self.process.poll() is None:
             self.knarr_command("shutdown", "--timeout=20s")
             self.kill_kubelet(signal.SIGTERM)
-        subprocess.run(self.in_netns(os.environ["CONTAINERD_SH"], "stop", self.dir + "/c"), capture_output=True)
+        self.try_containerd_sh("stop")
         subprocess.run(["ip", "netns", "delete", self.name], capture_output=True)
         self.unmount_below(self.dir)
         for root, folders, _ in os.walk("/sys/fs/cgroup", topdown=False):
@@ -211,9 +227,11 @@ authentication:
 
     # ---- the machine below -----------------------------------------------------------------------------------------
 
+    def ctr_command(self, *args):
+        return [os.path.join(self.containerd_bin, "ctr"), "-a", self.dir + "/c/containerd.sock", "-n", "k8s.io", *args]
+
     def ctr(self, *args):
-        binary = os.path.join(os.environ["KNARR_CONTAINERD_BIN"], "ctr") if os.environ.get("KNARR_CONTAINERD_BIN") else "ctr"
-        done = subprocess.run([binary, "-a", self.dir + "/c/containerd.sock", "-n", "k8s.io", *args], capture_output=True, text=True)
+        done = subprocess.run(self.ctr_command(*args), capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
