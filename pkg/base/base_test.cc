@@ -9,6 +9,7 @@
 #include "pkg/base/context.h"
 #include "pkg/base/file.h"
 #include "pkg/base/log.h"
+#include "pkg/base/memory.h"
 #include "pkg/base/pool.h"
 
 namespace knarr {
@@ -104,6 +105,23 @@ BOOST_AUTO_TEST_CASE(elastic_pool_runs_everything_and_keeps_to_its_bound) {
     pool.Post([&] { ++ran; });
   }
   BOOST_TEST(ran == 101);
+}
+
+long ResidentKilobytes() {
+  const std::string text = ReadFile("/proc/self/smaps_rollup").value();
+  return std::stol(text.substr(text.find("Rss:") + 4));
+}
+
+BOOST_AUTO_TEST_CASE(released_memory_is_no_longer_resident_and_the_program_goes_on) {
+  {
+    std::vector<std::string> blocks(2000);
+    for (std::string& block : blocks) block.assign(10000, 'x');
+  }
+  const long before = ResidentKilobytes();
+  ReleaseUnusedMemory();
+  const long after = ResidentKilobytes();
+  BOOST_TEST(after < before);
+  BOOST_TEST(Quarter(8).value() == 2);
 }
 
 BOOST_AUTO_TEST_CASE(log_lines_escape_what_they_quote) {

@@ -1,6 +1,7 @@
 #include "pkg/kubelet/housekeeping.h"
 
 #include "pkg/base/file.h"
+#include "pkg/base/memory.h"
 
 namespace knarr::kubelet {
 namespace {
@@ -87,6 +88,8 @@ void Housekeeping::CollectContainers() {
                                                 {.pod_known = [workers](const std::string& uid) { return workers->Known(uid); },
                                                  .pod_terminated = [workers](const std::string& uid) { return workers->Finished(uid); }});
   if (!status.ok() && !stop_.stop_requested()) log_.Error(status, "Could not collect dead containers");
+  // Whatever asked for the collection has settled.
+  ReleaseUnusedMemory();
 }
 
 void Housekeeping::CollectImages() {
