@@ -9,7 +9,7 @@ namespace knarr::cli {
 Arguments::Arguments(std::string usage, std::string summary) : socket(DefaultSocket()), usage_(std::move(usage)), summary_(std::move(summary)) {
   flags_.Bool(&help_, "help", "help for this command").Shorthand('h');
   flags_.String(&socket, "socket", "The kubelet's unix socket; also KNARR_SOCKET.");
-  flags_.String(&ns, "namespace", "The namespace of the pod.").Shorthand('n').DefaultText("default");
+  flags_.String(&ns, "namespace", "The namespace of the pod (without it: default).").Shorthand('n');
 }
 
 std::optional<int> Arguments::Parse(const std::vector<std::string>& args) {
@@ -20,7 +20,7 @@ std::optional<int> Arguments::Parse(const std::vector<std::string>& args) {
     return 1;
   }
   if (!help_) return std::nullopt;
-  std::printf("%s\n\nUsage:\n  %s\n\nFlags:\n%s", summary_.c_str(), usage_.c_str(), flags_.Usages().c_str());
+  std::printf("%s\n\nUsage:\n  %s\n\n%s", summary_.c_str(), usage_.c_str(), flags_.Usages().c_str());
   return 0;
 }
 

@@ -41,6 +41,19 @@ BOOST_AUTO_TEST_CASE(the_node_suffix_may_be_left_out_unless_that_is_ambiguous) {
   BOOST_TEST(FindPod(state, "kube-system", "web").status().message() == "pods \"web\" not found in namespace \"kube-system\"");
 }
 
+BOOST_AUTO_TEST_CASE(while_a_pod_is_replaced_the_one_with_containers_is_meant) {
+  NodeState state;
+  state.pods.resize(2);
+  for (PodRow& pod : state.pods) {
+    pod.ns = "default";
+    pod.name = "app-node1";
+  }
+  state.pods[1].uid = "runs";
+  state.pods[1].containers.resize(1);
+  BOOST_TEST(FindPod(state, "", "app")->uid == "runs");
+  BOOST_TEST(FindPod(state, "", "app-node1")->uid == "runs");
+}
+
 BOOST_AUTO_TEST_CASE(a_missing_kubelet_is_named_by_its_socket) {
   const KubeletClient client("/tmp/knarr-no-such.sock");
   const Status status = client.GetJson(Context::Background(), "/pods").status();

@@ -124,14 +124,20 @@ Result<PodRow> FindPod(const NodeState& state, const std::string& ns, const std:
     wanted = name.substr(slash + 1);
   }
   if (wanted_ns.empty()) wanted_ns = "default";
+  const PodRow* exact = nullptr;
   const PodRow* by_prefix = nullptr;
+  // While a pod is replaced there are two of its name: the one that has containers is meant.
+  const auto prefer = [](const PodRow* old, const PodRow& candidate) { return old && !old->containers.empty() ? old : &candidate; };
   for (const PodRow& pod : state.pods) {
-    if (pod.ns != wanted_ns) continue;
-    if (pod.name == wanted) return pod;
-    // Static pods are called <name>-<node>.
-    if (pod.name.starts_with(wanted + "-")) {
-      if (by_prefix) return Error(Code::kInvalid, "\"{}\" could be {} or {}: give the whole name", wanted, by_prefix->name, pod.name);
-      by_prefix = &pod;
+    if (pod.ns == wanted_ns && pod.name == wanted) exact = prefer(exact, pod);
+  }
+  if (exact) return *exact;
+  for (const PodRow& pod : state.pods) {
+    if (pod.ns == wanted_ns && pod.name.starts_with(wanted + "-")) {  // static pods are called <name>-<node>
+      if (by_prefix && by_prefix->name != pod.name) {
+        return Error(Code::kInvalid, "\"{}\" could be {} or {}: give the whole name", wanted, by_prefix->name, pod.name);
+      }
+      by_prefix = prefer(by_prefix, pod);
     }
   }
   if (by_prefix) return *by_prefix;

@@ -1,6 +1,7 @@
 // knarr get pods|events|manifests
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 
 #include <boost/json.hpp>
 
@@ -71,9 +72,26 @@ int PrintManifests(const NodeState& state) {
   return 0;
 }
 
-int PrintRaw(const Context& ctx, const KubeletClient& client, const std::string& format) {
-  const Result<boost::json::value> pods = client.GetJson(ctx, "/pods");
+std::string MetadataOf(const boost::json::value& pod, std::string_view key) {
+  const boost::json::value* metadata = pod.is_object() ? pod.as_object().if_contains("metadata") : nullptr;
+  const boost::json::value* value = metadata && metadata->is_object() ? metadata->as_object().if_contains(key) : nullptr;
+  return value && value->is_string() ? std::string(value->as_string()) : "";
+}
+
+int PrintRaw(const Context& ctx, const KubeletClient& client, const std::string& format,
+             const std::function<bool(const PodRow&)>& chosen) {
+  Result<boost::json::value> pods = client.GetJson(ctx, "/pods");
   if (!pods.ok()) return Fail(pods.status());
+  if (boost::json::value* items = pods->is_object() ? pods->as_object().if_contains("items") : nullptr; items && items->is_array()) {
+    boost::json::array kept;
+    for (boost::json::value& item : items->as_array()) {
+      PodRow row;
+      row.ns = MetadataOf(item, "namespace");
+      row.name = MetadataOf(item, "name");
+      if (chosen(row)) kept.push_back(std::move(item));
+    }
+    *items = std::move(kept);
+  }
   const std::string json = boost::json::serialize(*pods);
   if (format == "json") {
     std::printf("%s\n", json.c_str());
@@ -103,7 +121,9 @@ int GetMain(const std::vector<std::string>& args) {
   const KubeletClient client(arguments.socket);
   const Context ctx = Context::Background().WithTimeout(std::chrono::seconds(30));
   const bool pods_wanted = what == "pods" || what == "pod" || what == "po";
-  if (pods_wanted && (output == "json" || output == "yaml")) return PrintRaw(ctx, client, output);
+  if (pods_wanted && (output == "json" || output == "yaml")) {
+    return PrintRaw(ctx, client, output, [&](const PodRow& pod) { return Chosen(pod, arguments.ns, names, all); });
+  }
   Result<NodeState> state = ReadNodeState(ctx, client);
   if (!state.ok()) return Fail(state.status());
   if (what == "manifests" || what == "manifest") return PrintManifests(*state);

@@ -70,6 +70,15 @@ bool IsReady(const core::PodStatus& status) {
                      [](const core::PodCondition& c) { return c.type() == "Ready" && c.status() == "True"; });
 }
 
+bool IsWaiting(const core::PodStatus& status, std::string_view container) {
+  for (const auto* statuses : {&status.containerstatuses(), &status.initcontainerstatuses()}) {
+    for (const core::ContainerStatus& c : *statuses) {
+      if (c.name() == container) return c.state().has_waiting();
+    }
+  }
+  return false;
+}
+
 // The container that is meant when none is named.
 std::string DefaultContainer(const core::Pod& pod) {
   const auto& annotations = pod.metadata().annotations();
@@ -205,13 +214,15 @@ Result<KubeletView::ContainerRef> LocalView::FindContainer(const std::string& po
   for (const ContainerStatus& status : snapshot.runtime.containers) {
     if (status.name == name) instances.push_back(&status);
   }
-  if (previous && instances.size() < 2) {
+  // While a container waits for its next start, the one that ended last is the previous one.
+  const size_t index = previous && !IsWaiting(snapshot.status, name) ? 1 : 0;
+  if (previous && instances.size() <= index) {
     return Error(Code::kBadRequest, "previous terminated container \"{}\" in pod \"{}\" not found", name, pod);
   }
   if (instances.empty()) {
     return Error(Code::kBadRequest, "container \"{}\" in pod \"{}\" is waiting to start: no logs yet", name, pod);
   }
-  const ContainerStatus& status = *instances[previous ? 1 : 0];
+  const ContainerStatus& status = *instances[index];
   return ContainerRef{.pod_uid = snapshot.uid,
                       .sandbox_id = status.sandbox_id,
                       .container_id = status.id,

@@ -38,6 +38,8 @@ std::string AdviceFor(std::string_view reason, std::string_view pod, std::string
 
 const Event* LastWarning(const std::vector<Event>& events) {
   for (auto it = events.rbegin(); it != events.rend(); ++it) {
+    // Every pod of a standalone node is told so; it is never what holds one back.
+    if (it->reason == "MissingClusterDNS") continue;
     if (it->type == EventType::kWarning) return &*it;
   }
   return nullptr;

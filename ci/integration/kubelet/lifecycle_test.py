@@ -136,6 +136,8 @@ spec:
         self.assertEqual(previous.stdout, "run\n", previous.stderr)
         wait_for("it backs off", lambda: "CrashLoopBackOff" in json.dumps(node.pod("a")), 60)
         self.assertIn("exit code 3", node.knarr_command("why", "a").stdout)
+        previous = node.knarr_command("logs", "a", "--previous")
+        self.assertEqual(previous.stdout, "run\n", previous.stderr)
 
     def test_a_failed_liveness_probe_restarts_the_container(self):
         node = self.node
