@@ -73,6 +73,8 @@ struct Fixture {
     char buffer[4096];
     for (;;) {
       const Result<size_t> n = stream.Read(TenSeconds(), buffer, sizeof(buffer));
+      // A server that hangs up on bytes it has not read yet resets the connection: to the peer the same end.
+      if (n.status().error_number() == ECONNRESET) return all;
       if (!n.ok()) return all + "[" + std::string(n.status().message()) + "]";
       if (*n == 0) return all;
       all.append(buffer, *n);
