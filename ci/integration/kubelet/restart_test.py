@@ -72,7 +72,7 @@ class RestartTest(unittest.TestCase):
         self.assertNotIn(first.removeprefix("containerd://"), node.container_ids())
         self.assertEqual(len(node.leases()), 1)
         self.assertEqual(len(node.veths()), 1)
-        self.assertTrue(os.path.basename(node.leases()[0]), pod["podIP"])
+        self.assertEqual(os.path.basename(node.leases()[0]), pod["podIP"])
 
 
 if __name__ == "__main__":
