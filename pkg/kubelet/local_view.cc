@@ -1,6 +1,7 @@
 #include "pkg/kubelet/local_view.h"
 
 #include <algorithm>
+#include <ctime>
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
@@ -79,6 +80,13 @@ bool IsWaiting(const core::PodStatus& status, std::string_view container) {
   return false;
 }
 
+// When the kernel started, by the wall clock of now.
+WallTime BootTime(const Clock& clock) {
+  timespec since_boot{};
+  KNARR_CHECK(::clock_gettime(CLOCK_BOOTTIME, &since_boot) == 0);
+  return clock.Now() - std::chrono::seconds(since_boot.tv_sec);
+}
+
 // The container that is meant when none is named.
 std::string DefaultContainer(const core::Pod& pod) {
   const auto& annotations = pod.metadata().annotations();
@@ -103,7 +111,7 @@ LocalView::LocalView(LocalViewParts parts)
       collector_({.node_name = parts_.options.node.node_name,
                   .root_dir = parts_.options.root_dir,
                   .memory_capacity = parts_.node.memory,
-                  .boot_time = WallTime{},
+                  .boot_time = BootTime(parts_.clock),
                   .clock = parts_.clock,
                   .cri = parts_.cri,
                   .cgroups = parts_.cgroups,

@@ -1,8 +1,10 @@
 """Pods from manifests on a real containerd: start, update, bad input, restarts, volumes, probes, removal."""
 
+import calendar
 import json
 import os
 import subprocess
+import time
 import unittest
 
 from node import Node, pod_yaml, wait_for
@@ -248,6 +250,12 @@ spec:
         for path in ("/stats/summary", "/metrics", "/metrics/resource", "/metrics/probes", "/configz", "/containerLogs/default/a-node1/main"):
             self.assertEqual((path, ask(path, "admin")), (path, "200"))
         self.assertEqual(node.http("http://127.0.0.1:10248/healthz"), "ok")
+        summary = json.loads(subprocess.run(["curl", "-s", "--unix-socket", node.socket, "http://k/stats/summary"],
+                                            capture_output=True, text=True).stdout)
+        with open("/proc/stat") as file:
+            boot = next(int(line.split()[1]) for line in file if line.startswith("btime "))
+        started = calendar.timegm(time.strptime(summary["node"]["startTime"], "%Y-%m-%dT%H:%M:%SZ"))
+        self.assertLess(abs(started - boot), 5)
         metrics = subprocess.run(["curl", "-s", "--unix-socket", node.socket, "http://k/metrics"], capture_output=True, text=True).stdout
         for line in ("kubelet_running_pods 1\n", 'kubelet_running_containers{container_state="running"} 1\n', "process_resident_memory_bytes "):
             self.assertIn(line, metrics)
