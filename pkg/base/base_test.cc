@@ -36,6 +36,18 @@ Result<int> Quarter(int n) {
 
 BOOST_AUTO_TEST_SUITE(base)
 
+BOOST_AUTO_TEST_CASE(status_keeps_its_details_when_context_is_added) {
+  const Status status = Error(Code::kInvalid, "is invalid")
+                            .WithDetails({.name = "web", .kind = "pods", .causes = {{"FieldValueRequired", "m", "f"}}})
+                            .WithContext("create");
+  BOOST_TEST(status.message() == "create: is invalid");
+  BOOST_REQUIRE(status.details());
+  BOOST_TEST(status.details()->name == "web");
+  BOOST_REQUIRE(status.details()->causes.size() == 1u);
+  BOOST_TEST(status.details()->causes[0].field == "f");
+  BOOST_TEST(!OkStatus().WithDetails({.name = "web"}).details());
+}
+
 BOOST_AUTO_TEST_CASE(try_returns_the_error_with_its_context) {
   BOOST_TEST(Quarter(8).value() == 2);
   BOOST_TEST(Quarter(7).status().message() == "first half of 7: 7 is odd");

@@ -106,12 +106,18 @@ Code CodeFromErrno(int error) {
 
 Status::Status(Code code, std::string message, int error_number) {
   if (code == Code::kOk) return;
-  rep_ = std::make_shared<const Rep>(Rep{code, error_number, std::move(message)});
+  rep_ = std::make_shared<const Rep>(Rep{code, error_number, std::move(message), nullptr});
 }
 
 Status Status::WithContext(std::string_view context) const {
   if (ok()) return *this;
-  return Status(rep_->code, fmt::format("{}: {}", context, rep_->message), rep_->error_number);
+  return Status(Rep{rep_->code, rep_->error_number, fmt::format("{}: {}", context, rep_->message), rep_->details});
+}
+
+Status Status::WithDetails(StatusDetails details) const {
+  if (ok()) return *this;
+  return Status(Rep{rep_->code, rep_->error_number, rep_->message,
+                    std::make_shared<const StatusDetails>(std::move(details))});
 }
 
 Status MakeErrnoError(int error, std::string text) {

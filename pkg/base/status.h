@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <fmt/core.h>
 #include <tl/expected.hpp>
@@ -59,6 +60,23 @@ const CodeInfo& InfoOf(Code code);
 Code CodeFromGrpc(int grpc_code);
 Code CodeFromErrno(int error);
 
+// metav1.StatusCause.
+struct StatusCause {
+  std::string reason;
+  std::string message;
+  std::string field;
+};
+
+// metav1.StatusDetails: what an error of the API says besides its message.
+struct StatusDetails {
+  std::string name;
+  std::string group;
+  std::string kind;  // the resource, where there is no kind to name
+  std::string uid;
+  std::vector<StatusCause> causes;
+  int32_t retry_after_seconds = 0;
+};
+
 class [[nodiscard]] Status {
  public:
   Status() = default;
@@ -73,13 +91,19 @@ class [[nodiscard]] Status {
 
   // The same error with "context: " in front.
   Status WithContext(std::string_view context) const;
+  // The same error with these details; OK stays OK.
+  Status WithDetails(StatusDetails details) const;
+  // null where there are none.
+  const StatusDetails* details() const { return rep_ ? rep_->details.get() : nullptr; }
 
  private:
   struct Rep {
     Code code;
     int error_number;
     std::string message;
+    std::shared_ptr<const StatusDetails> details;
   };
+  explicit Status(Rep rep) : rep_(std::make_shared<const Rep>(std::move(rep))) {}
   std::shared_ptr<const Rep> rep_;
 };
 
