@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <condition_variable>
 #include <map>
 #include <memory>
+#include <mutex>
 
 #include "pkg/net/http/server.h"
 
@@ -119,6 +121,33 @@ bool Request::HasQuery(std::string_view key) const {
 
 std::string_view Request::UpgradeProtocol() const {
   return headers.HasToken("Connection", "upgrade") ? headers.Get("Upgrade") : std::string_view();
+}
+
+void ResponseWriter::Pump(std::unique_ptr<BodySource> source) {
+  constexpr size_t kChunk = 32 << 10;
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool woken = false;
+  source->SetWake([&] {
+    const std::lock_guard lock(mutex);
+    woken = true;
+    changed.notify_one();
+  });
+  bool delivered = true;
+  for (std::string chunk;; chunk.clear()) {
+    const BodySource::State state = source->Pull(&chunk, kChunk);
+    if (!chunk.empty() && (!Write(chunk).ok() || !Flush().ok())) {
+      delivered = false;
+      break;
+    }
+    if (state == BodySource::State::kEnd) break;
+    if (state == BodySource::State::kMore) continue;
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return woken; });
+    woken = false;
+  }
+  source->OnEnd(delivered);
+  source.reset();  // after this nobody wakes
 }
 
 void ResponseWriter::Reply(int status, std::string_view content_type, std::string_view body) {

@@ -61,6 +61,20 @@ struct Request {
   Context ctx;
 };
 
+// A body that the server pumps without a thread of its own: watches.
+class BodySource {
+ public:
+  enum class State { kMore, kWait, kEnd };
+  virtual ~BodySource() = default;
+  // Appends what there is, up to about `max` bytes, without blocking. kMore: call again. kWait: the wake function will
+  // be called once there is more. kEnd: the body is complete. Called by one thread at a time.
+  virtual State Pull(std::string* out, size_t max) = 0;
+  // Set before the first Pull. Callable from any thread, until the source is destroyed.
+  virtual void SetWake(std::function<void()> wake) = 0;
+  // The response is over, early or not; the source is destroyed next. `delivered`: to its end.
+  virtual void OnEnd(bool delivered) { (void)delivered; }
+};
+
 // Used by one thread at a time (the handler's).
 class ResponseWriter {
  public:
@@ -73,6 +87,9 @@ class ResponseWriter {
   // fits the buffer (16 KiB) is sent with its length, a longer or flushed one in chunks.
   virtual Status Write(std::string_view bytes) = 0;
   virtual Status Flush() = 0;
+  // Hands the rest of the body to the server and lets the handler return. After WriteHeader (200 is implied). A reader
+  // that stalls longer than Limits::write_stall is cut off. The source may outlive the request's pool, not the server.
+  virtual void Pump(std::unique_ptr<BodySource> source);
   // Takes the connection away from HTTP (upgrades): nothing of a response was sent and nothing will be.
   virtual Result<net::StreamPtr> Hijack() = 0;
   virtual bool HeaderSent() const = 0;
