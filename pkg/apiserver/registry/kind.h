@@ -97,6 +97,11 @@ class Strategy {
     (void)requested;
     return std::nullopt;
   }
+  // The object's own finalizers, beside metadata.finalizers (spec.finalizers of namespaces): while this is true it is not
+  // removed from the store.
+  virtual bool HeldBySpec(const Object&) const { return false; }
+  // Deletion begins: deletionTimestamp was just set. Namespaces become Terminating.
+  virtual void OnDeletionBegun(Object&) const {}
   // Finalizers that deletion without any propagation policy adds: replicationcontrollers and friends orphan.
   virtual bool DefaultOrphan() const { return false; }
 

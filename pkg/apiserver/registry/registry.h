@@ -43,12 +43,12 @@ using ResourcePtr = std::shared_ptr<Resource>;
 
 // Admission and patching enter an update here. All may be empty.
 struct WriteHooks {
-  // Mutating admission, after defaults, before PrepareFor...
+  // Sets managedFields: after defaults, before admission.
+  std::function<Status(Object& object, const Object* old)> manage;
+  // Mutating admission, before PrepareFor...
   std::function<Status(Object& object, const Object* old)> admit;
   // Validating admission, after validation.
   std::function<Status(const Object& object, const Object* old)> validate;
-  // Sets managedFields: after PrepareFor..., before validation.
-  std::function<Status(Object& object, const Object* old)> manage;
 };
 struct DeleteHooks {
   std::function<Status(const Object& old)> validate;
