@@ -245,6 +245,7 @@ bool Server::Impl::Handshake(Connection& c) {
     return false;
   }
   c.peer.certificate = c.tls->Peer();
+  c.peer.front_proxy = c.tls->FrontProxy();
   c.state = State::kReadHead;
   SetDeadline(c, options.limits.read_header);
   return true;

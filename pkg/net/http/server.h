@@ -33,6 +33,7 @@ struct Peer {
   gid_t gid = static_cast<gid_t>(-1);
   pid_t pid = 0;
   std::optional<tls::PeerCertificate> certificate;  // verified
+  std::optional<tls::PeerCertificate> front_proxy;  // verified by the authority of front proxies
   bool tls = false;
 };
 

@@ -87,18 +87,37 @@ int AcceptUnverified(int ok, X509_STORE_CTX* store) {
   return 1;
 }
 
+X509_STORE* FrontProxyStore(const SSL_CTX* ctx) {
+  return static_cast<X509_STORE*>(SSL_CTX_get_app_data(ctx));
+}
+
 Result<CtxPtr> ServerImpl::Build() const {
-  const CtxPtr ctx = KNARR_TRY(NewContext(TLS_server_method(), options.min_version, options.cipher_suites));
+  CtxPtr ctx = KNARR_TRY(NewContext(TLS_server_method(), options.min_version, options.cipher_suites));
   SSL_CTX_set_options(ctx.get(), SSL_OP_CIPHER_SERVER_PREFERENCE);
   KNARR_TRY(UseKeyPair(ctx.get(), options.cert_file, options.key_file));
-  if (!options.client_ca_file.empty()) {
-    STACK_OF(X509_NAME)* names = SSL_load_client_CA_file(options.client_ca_file.c_str());
-    if (names == nullptr || SSL_CTX_load_verify_file(ctx.get(), options.client_ca_file.c_str()) != 1) {
-      return Error(Code::kInvalid, "unable to load client CA file {}: {}", options.client_ca_file, LastError());
+  if (!options.client_ca_file.empty() && SSL_CTX_load_verify_file(ctx.get(), options.client_ca_file.c_str()) != 1)
+    return Error(Code::kInvalid, "unable to load client CA file {}: {}", options.client_ca_file, LastError());
+  if (!options.front_proxy_ca_file.empty()) {
+    std::shared_ptr<X509_STORE> store(X509_STORE_new(), X509_STORE_free);
+    if (X509_STORE_load_file(store.get(), options.front_proxy_ca_file.c_str()) != 1) {
+      return Error(Code::kInvalid, "unable to load front proxy CA file {}: {}", options.front_proxy_ca_file,
+                   LastError());
     }
-    SSL_CTX_set_client_CA_list(ctx.get(), names);
-    SSL_CTX_set_verify(ctx.get(), SSL_VERIFY_PEER, AcceptUnverified);
+    SSL_CTX_set_app_data(ctx.get(), store.get());
+    // The context keeps the store alive.
+    ctx = CtxPtr(ctx.get(), [ctx, store](SSL_CTX*) {});
   }
+  // Clients choose a certificate by the names of the authorities.
+  bool ask = false;
+  STACK_OF(X509_NAME)* names = sk_X509_NAME_new_null();
+  for (const std::string& file : {options.client_ca_file, options.front_proxy_ca_file}) {
+    if (file.empty()) continue;
+    ask = true;
+    SSL_add_file_cert_subjects_to_stack(names, file.c_str());
+  }
+  ERR_clear_error();
+  SSL_CTX_set_client_CA_list(ctx.get(), names);
+  if (ask) SSL_CTX_set_verify(ctx.get(), SSL_VERIFY_PEER, AcceptUnverified);
   if (!alpn_wire.empty()) SSL_CTX_set_alpn_select_cb(ctx.get(), ChooseAlpn, const_cast<std::string*>(&alpn_wire));
   return ctx;
 }

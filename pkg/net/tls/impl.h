@@ -38,11 +38,14 @@ std::string AlpnWire(const std::vector<std::string>& protocols);
 // and lets the handshake go on.
 int AcceptUnverified(int ok, X509_STORE_CTX* store);
 
+// The authority of front proxies that a server's context was built with; null where there is none.
+X509_STORE* FrontProxyStore(const SSL_CTX* ctx);
+
 struct ServerImpl {
   ServerImpl(ServerOptions o, Clock& clock)
       : options(std::move(o)),
         alpn_wire(AlpnWire(options.alpn)),
-        reloader({options.cert_file, options.key_file, options.client_ca_file}, clock) {}
+        reloader({options.cert_file, options.key_file, options.client_ca_file, options.front_proxy_ca_file}, clock) {}
   Result<CtxPtr> Build() const;
   CtxPtr Current() {
     return reloader.Get([this] { return Build(); });

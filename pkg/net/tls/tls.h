@@ -25,6 +25,7 @@ struct PeerCertificate {
   std::vector<std::string> organizations;  // the groups
   std::vector<std::string> dns_names;
   WallTime not_after;
+  std::string sha256;  // of the DER, in lower case hex
 };
 
 // Go's names (crypto/tls). Versions: VersionTLS12, VersionTLS13; VersionTLS10 and VersionTLS11 are read as
@@ -41,6 +42,9 @@ struct ServerOptions {
   // Empty: client certificates are not asked for. Else they are asked for, not required, and verified against it:
   // without a valid one the handshake succeeds and the peer has no certificate (upstream answers 401, not an alert).
   std::string client_ca_file;
+  // A second, separate authority: of front proxies (--requestheader-client-ca-file). What it signed is FrontProxy() and
+  // never Peer(), unless the other authority vouches for it, too.
+  std::string front_proxy_ca_file;
   std::string min_version;
   std::vector<std::string> cipher_suites;
   std::vector<std::string> alpn = {"http/1.1"};
@@ -91,6 +95,8 @@ class TlsStream : public net::Stream {
   Status Handshake(const Context& ctx);
   // After the handshake. nullopt: the peer showed none, or one that was not verified.
   virtual std::optional<PeerCertificate> Peer() const = 0;
+  // The same for ServerOptions::front_proxy_ca_file.
+  virtual std::optional<PeerCertificate> FrontProxy() const { return std::nullopt; }
   virtual std::string Alpn() const = 0;
 };
 

@@ -96,6 +96,11 @@ PeerCertificate Describe(X509* cert) {
   tm utc{};
   if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &utc) == 1)
     peer.not_after = std::chrono::system_clock::from_time_t(::timegm(&utc));
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  if (X509_digest(cert, EVP_sha256(), digest, &size) == 1) {
+    for (unsigned i = 0; i < size; ++i) peer.sha256 += fmt::format("{:02x}", digest[i]);
+  }
   return peer;
 }
 
@@ -147,6 +152,20 @@ class OpensslStream : public TlsStream {
     if (unverified_ || SSL_get_verify_result(ssl_.get()) != X509_V_OK) return std::nullopt;
     const X509Ptr cert(SSL_get1_peer_certificate(ssl_.get()));
     if (!cert) return std::nullopt;
+    return Describe(cert.get());
+  }
+
+  std::optional<PeerCertificate> FrontProxy() const override {
+    std::lock_guard lock(mutex_);
+    X509_STORE* store = FrontProxyStore(ctx_.get());
+    const X509Ptr cert(SSL_get1_peer_certificate(ssl_.get()));
+    if (store == nullptr || !cert) return std::nullopt;
+    const std::unique_ptr<X509_STORE_CTX, Deleter<X509_STORE_CTX_free>> check(X509_STORE_CTX_new());
+    const bool good = check &&
+                      X509_STORE_CTX_init(check.get(), store, cert.get(), SSL_get_peer_cert_chain(ssl_.get())) == 1 &&
+                      X509_STORE_CTX_set_default(check.get(), "ssl_client") == 1 && X509_verify_cert(check.get()) == 1;
+    ERR_clear_error();
+    if (!good) return std::nullopt;
     return Describe(cert.get());
   }
 

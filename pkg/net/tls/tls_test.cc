@@ -158,6 +158,42 @@ BOOST_AUTO_TEST_CASE(a_client_certificate_of_another_ca_or_for_servers_or_expire
   }
 }
 
+// A user's certificate must not pass for a proxy's, which may claim to be anybody.
+BOOST_AUTO_TEST_CASE(each_authority_vouches_for_its_own_certificates_only) {
+  Pki pki, proxies, strangers;
+  pki.server.client_ca_file = pki.ca_file;
+  pki.server.front_proxy_ca_file = proxies.ca_file;
+  const auto server = *ServerConfig::New(pki.server);
+  const auto connect = [&](const KeyPair& issuer) {
+    const auto client = *ClientConfig::New(pki.ClientOf("front-proxy-client", &issuer));
+    return Connection(*server, *client, "node1").server;
+  };
+  const auto user = connect(pki.ca);
+  BOOST_TEST(user->Peer().has_value());
+  BOOST_TEST(!user->FrontProxy().has_value());
+  BOOST_TEST(user->Peer()->sha256.size() == 64u);
+  const auto proxy = connect(proxies.ca);
+  BOOST_TEST(!proxy->Peer().has_value());
+  BOOST_REQUIRE(proxy->FrontProxy().has_value());
+  BOOST_TEST(proxy->FrontProxy()->common_name == "front-proxy-client");
+  const auto stranger = connect(strangers.ca);
+  BOOST_TEST(!stranger->Peer().has_value());
+  BOOST_TEST(!stranger->FrontProxy().has_value());
+  // Without a client CA there are no users, only proxies.
+  pki.server.client_ca_file.clear();
+  const auto alone = *ServerConfig::New(pki.server);
+  const auto client = *ClientConfig::New(pki.ClientOf("front-proxy-client", &proxies.ca));
+  const Connection c(*alone, *client, "node1");
+  BOOST_TEST(!c.server->Peer().has_value());
+  BOOST_TEST(c.server->FrontProxy().has_value());
+  // A server's certificate of that authority is no proxy.
+  const KeyPair pair = *IssueCertificate(Template("front-proxy-client"), &proxies.ca);
+  const auto wrong = *ClientConfig::New({.ca_file = pki.ca_file,
+                                         .cert_file = pki.dir.Put("w.crt", pair.cert_pem),
+                                         .key_file = pki.dir.Put("w.key", pair.key_pem)});
+  BOOST_TEST(!Connection(*alone, *wrong, "node1").server->FrontProxy().has_value());
+}
+
 BOOST_AUTO_TEST_CASE(changed_files_are_used_without_restart_and_broken_ones_are_not) {
   Pki pki;
   FakeClock clock;
