@@ -32,10 +32,13 @@ Status Loop::Start(const std::string& name) {
 }
 
 void Loop::Post(std::function<void()> fn) {
+  bool first;
   {
     std::lock_guard lock(mutex_);
+    first = posted_.empty();
     posted_.push_back(std::move(fn));
   }
+  if (!first) return;  // whoever posted the first one wakes the loop for all
   const uint64_t one = 1;
   if (::write(wake_.get(), &one, sizeof(one)) < 0) {
     // EAGAIN: the counter is full, so the loop is awake already.
@@ -65,7 +68,13 @@ void Loop::RunPosted() {
     std::lock_guard lock(mutex_);
     posted.swap(posted_);
   }
-  for (const auto& fn : posted) fn();
+  for (const auto& fn : posted) {
+    try {
+      fn();
+    } catch (const std::exception& e) {
+      KNARR_BUG((std::string("http loop: ") + e.what()).c_str());
+    }
+  }
 }
 
 void Loop::Run() {

@@ -15,6 +15,7 @@
 #include "pkg/net/http/listen.h"
 #include "pkg/net/http/loop.h"
 #include "pkg/net/http/parser.h"
+#include "pkg/net/http/wake.h"
 #include "pkg/net/http/writer.h"
 
 namespace knarr::http {
@@ -24,8 +25,21 @@ constexpr auto kDrain = std::chrono::seconds(1);
 constexpr size_t kDrainBytes = 256 << 10;
 constexpr size_t kReadSize = 16 << 10;
 
+constexpr size_t kPumpSize = 64 << 10;  // what one source may have in flight
+constexpr int kPumpTurns = 4;           // then the other responses get theirs
+
 // The states of a connection. In kHandling its stream is the handler's; in all others the io thread's.
-enum class State { kHandshake, kReadHead, kReadBody, kHandling, kDraining };
+enum class State { kHandshake, kReadHead, kReadBody, kHandling, kPumping, kDraining };
+
+// A response whose handler has returned. Idle ones hold no buffer.
+struct Pumping {
+  Http1Writer::Rest rest;
+  std::shared_ptr<Bell> bell;
+  std::string out;  // framed and not yet taken by the socket, from `sent` on
+  size_t sent = 0;
+  bool ended = false;    // the source has; what is left is in `out`
+  bool blocked = false;  // until the socket is writable
+};
 
 struct Connection {
   uint64_t id = 0;
@@ -43,6 +57,7 @@ struct Connection {
   size_t drained = 0;
   bool fresh = true;  // no request was served yet
   bool hijacked = false;
+  std::unique_ptr<Pumping> pump;
 };
 
 int StatusOf(const Status& error) {
@@ -59,7 +74,8 @@ struct Server::Impl {
         handler(std::move(h)),
         clock(c),
         logger(std::move(l)),
-        loop([this](uint64_t key, uint32_t events) { OnEvent(key, events); }) {}
+        loop([this](uint64_t key, uint32_t events) { OnEvent(key, events); }),
+        wakes(loop, [this](const std::vector<WakeKey>& keys) { ServeWakes(keys); }) {}
   ~Impl();
 
   Status Start();
@@ -75,10 +91,17 @@ struct Server::Impl {
   void Dispatch(Connection& c);
   void Handle(Connection& c, Request& request, Http1Writer::Setup setup);
   void Finished(uint64_t id, bool keep);
+  void BeginPump(Connection& c);
+  void ServeWakes(const std::vector<WakeKey>& keys);
+  void AdvancePump(Connection& c);
+  bool PumpWrite(Connection& c);
+  void PumpPull(Pumping& p);
+  void EndPump(Connection& c, bool delivered);
   void Arm(Connection& c, short wanted);
   void SetDeadline(Connection& c, Duration after);
   void Sweep();
-  void Close(Connection& c);
+  void DropPump(Connection& c, bool delivered);
+  void Close(Connection& c, bool delivered = false);
   void StopAll();
 
   const Options options;
@@ -102,7 +125,9 @@ struct Server::Impl {
   std::mutex mutex;
   std::condition_variable idle;
   size_t handling = 0;  // guarded by mutex
+  std::string scratch;  // for Pull
   Loop loop;
+  WakeQueue wakes;
 };
 
 Status Server::Impl::Start() {
@@ -144,9 +169,12 @@ void Server::Impl::StopAll() {
       close.push_back(c.get());
     }
   }
+  {
+    std::lock_guard lock(mutex);
+    stopping = true;
+  }
   for (Connection* c : close) Close(*c);
   std::lock_guard lock(mutex);
-  stopping = true;
   idle.notify_all();
 }
 
@@ -155,6 +183,11 @@ void Server::Impl::OnEvent(uint64_t key, uint32_t events) {
   const auto found = connections.find(key);
   if (found == connections.end()) return;
   Connection& c = *found->second;
+  if (c.state == State::kPumping) {
+    if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) return EndPump(c, false);
+    if (c.pump->blocked) AdvancePump(c);
+    return;
+  }
   if (c.state != State::kHandling) return Advance(c);
   if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) c.gone.request_stop();
 }
@@ -185,7 +218,7 @@ bool Server::Impl::MakeRoom(const Listen& listen) {
   for (const auto& [id, c] : connections) {
     if (c->listen != &listen) continue;
     ++count;
-    if (c->state == State::kHandling) continue;
+    if (c->state == State::kHandling || c->state == State::kPumping) continue;
     Connection*& oldest = c->state == State::kReadHead && c->buffer.empty() && !c->fresh ? idle_longest : slowest;
     if (oldest == nullptr || c->deadline < oldest->deadline) oldest = c.get();
   }
@@ -377,7 +410,13 @@ void Server::Impl::Handle(Connection& c, Request& request, Http1Writer::Setup se
       failed = true;
     }
     if (failed && !writer.HeaderSent() && !writer.hijacked()) writer.Error(500, "Internal Server Error");
-    keep = writer.Finish() && !failed;
+    if (std::optional<Http1Writer::Rest> rest = writer.TakeRest()) {
+      c.pump = std::make_unique<Pumping>(Pumping{.rest = std::move(*rest), .bell = {}, .out = {}});
+      c.pump->rest.keep = c.pump->rest.keep && !failed;
+      keep = true;
+    } else {
+      keep = writer.Finish() && !failed;
+    }
   }
   const uint64_t id = c.id;
   loop.Post([this, id, keep] { Finished(id, keep); });
@@ -387,6 +426,8 @@ void Server::Impl::Finished(uint64_t id, bool keep) {
   Connection& c = *connections.at(id);
   if (c.hijacked || !keep || stopping || c.gone.stop_requested()) {
     Close(c);
+  } else if (c.pump) {
+    BeginPump(c);
   } else {
     c.state = State::kReadHead;
     SetDeadline(c, c.buffer.empty() ? options.limits.idle : options.limits.read_header);
@@ -396,6 +437,95 @@ void Server::Impl::Finished(uint64_t id, bool keep) {
   std::lock_guard lock(mutex);
   --handling;
   idle.notify_all();
+}
+
+void Server::Impl::BeginPump(Connection& c) {
+  c.state = State::kPumping;
+  c.pump->bell = std::make_shared<Bell>(wakes, WakeKey{c.id, 0});
+  c.pump->rest.source->SetWake([bell = c.pump->bell] { bell->Ring(); });
+  // Edge-triggered: neither a full socket nor a waiting source costs another call.
+  loop.Watch(c.stream->fd(), c.id, EPOLLOUT | EPOLLRDHUP | EPOLLET, true);
+  AdvancePump(c);
+}
+
+void Server::Impl::ServeWakes(const std::vector<WakeKey>& keys) {
+  for (const WakeKey& key : keys) {
+    const auto found = connections.find(key.connection);
+    if (found == connections.end()) continue;
+    Connection& c = *found->second;
+    if (c.state == State::kPumping && !c.pump->blocked) AdvancePump(c);
+  }
+}
+
+// Writes and pulls until the socket is full, the source has nothing, or others are due.
+void Server::Impl::AdvancePump(Connection& c) {
+  Pumping& p = *c.pump;
+  for (int turn = 0;; ++turn) {
+    if (!PumpWrite(c)) return;
+    if (p.ended) return EndPump(c, !p.rest.left || *p.rest.left == 0);
+    if (turn == kPumpTurns) return p.bell->Ring();
+    p.bell->Heard();
+    scratch.clear();
+    const BodySource::State state = p.rest.source->Pull(&scratch, kPumpSize);
+    p.ended = state == BodySource::State::kEnd;
+    PumpPull(p);
+    if (state == BodySource::State::kWait && p.out.empty()) return;
+  }
+}
+
+// True when all that was pulled is with the kernel; false: it waits, or the connection is gone.
+bool Server::Impl::PumpWrite(Connection& c) {
+  Pumping& p = *c.pump;
+  bool progress = false;
+  while (p.sent < p.out.size()) {
+    const Result<net::Io> io = c.stream->TryWrite(std::string_view(p.out).substr(p.sent));
+    if (!io.ok()) {
+      EndPump(c, false);
+      return false;
+    }
+    p.sent += io->bytes;
+    progress = progress || io->bytes > 0;
+    if (io->wait == 0) continue;
+    if (progress || !p.blocked) SetDeadline(c, options.limits.write_stall);
+    p.blocked = true;
+    return false;
+  }
+  p.blocked = false;
+  p.sent = 0;
+  p.out.clear();
+  if (p.out.capacity() > 4096) p.out.shrink_to_fit();
+  c.deadline = MonoTime::max();
+  return true;
+}
+
+// Frames what is in `scratch`.
+void Server::Impl::PumpPull(Pumping& p) {
+  if (p.rest.left) {
+    // More than was declared would be read as the next response.
+    if (scratch.size() > *p.rest.left) {
+      scratch.resize(*p.rest.left);
+      p.rest.keep = false;
+      p.ended = true;
+    }
+    *p.rest.left -= scratch.size();
+  }
+  if (!p.rest.chunked) {
+    p.out.append(scratch);
+    return;
+  }
+  if (!scratch.empty()) {
+    fmt::format_to(std::back_inserter(p.out), "{:x}\r\n", scratch.size());
+    p.out.append(scratch).append("\r\n");
+  }
+  if (p.ended) p.out.append("0\r\n\r\n");
+}
+
+void Server::Impl::EndPump(Connection& c, bool delivered) {
+  if (!delivered || !c.pump->rest.keep || stopping) return Close(c, delivered);
+  DropPump(c, true);
+  c.state = State::kReadHead;
+  SetDeadline(c, c.buffer.empty() ? options.limits.idle : options.limits.read_header);
+  Advance(c);
 }
 
 void Server::Impl::SetDeadline(Connection& c, Duration after) {
@@ -422,7 +552,13 @@ void Server::Impl::Sweep() {
   sweep = next == MonoTime::max() || stopping ? Timer() : clock.RunAt(next, [this] { loop.Post([this] { Sweep(); }); });
 }
 
-void Server::Impl::Close(Connection& c) {
+void Server::Impl::DropPump(Connection& c, bool delivered) {
+  const std::unique_ptr<Pumping> pump = std::move(c.pump);
+  if (pump) pump->rest.source->OnEnd(delivered);
+}
+
+void Server::Impl::Close(Connection& c, bool delivered) {
+  DropPump(c, delivered);
   if (c.stream) {
     loop.Unwatch(c.stream->fd());
     if (c.tls != nullptr && c.state != State::kHandshake) c.stream->CloseWrite();

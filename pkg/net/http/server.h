@@ -72,6 +72,9 @@ class BodySource {
   virtual State Pull(std::string* out, size_t max) = 0;
   // Set before the first Pull. Callable from any thread, until the source is destroyed.
   virtual void SetWake(std::function<void()> wake) = 0;
+  // The server is about to stop and lets responses end well (Server::Shutdown): the next Pulls may deliver a last word
+  // and should come to kEnd soon. Never at the same time as Pull.
+  virtual void Shutdown() {}
   // The response is over, early or not; the source is destroyed next. `delivered`: to its end.
   virtual void OnEnd(bool delivered) { (void)delivered; }
 };

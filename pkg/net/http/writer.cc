@@ -31,9 +31,15 @@ void Http1Writer::WriteHeader(int status) {
   if (status_ == 0) status_ = status;
 }
 
+Status Http1Writer::Usable() const {
+  if (hijacked_) return knarr::Error(Code::kFailedPrecondition, "http: connection has been hijacked");
+  if (source_) return knarr::Error(Code::kFailedPrecondition, "http: the body was handed to the server");
+  return {};
+}
+
 Status Http1Writer::Write(std::string_view bytes) {
   if (!error_.ok()) return error_;
-  if (hijacked_) return knarr::Error(Code::kFailedPrecondition, "http: connection has been hijacked");
+  KNARR_TRY(Usable());
   if (status_ == 0) status_ = 200;
   if (!BodyAllowed())
     return knarr::Error(Code::kFailedPrecondition, "http: a response with status {} has no body", status_);
@@ -51,7 +57,7 @@ Status Http1Writer::Write(std::string_view bytes) {
 
 Status Http1Writer::Flush() {
   if (!error_.ok()) return error_;
-  if (hijacked_) return knarr::Error(Code::kFailedPrecondition, "http: connection has been hijacked");
+  KNARR_TRY(Usable());
   if (status_ == 0) status_ = 200;
   return Send(false);
 }
@@ -113,6 +119,26 @@ Status Http1Writer::Send(bool whole) {
   return error_;
 }
 
+void Http1Writer::Pump(std::unique_ptr<BodySource> source) {
+  if (!error_.ok() || !Usable().ok()) return source->OnEnd(false);
+  if (status_ == 0) status_ = 200;
+  source_ = std::move(source);
+}
+
+std::optional<Http1Writer::Rest> Http1Writer::TakeRest() {
+  if (!source_) return std::nullopt;
+  std::unique_ptr<BodySource> source = std::move(source_);
+  const bool wanted = BodyAllowed() && !setup_.head_request;
+  if (wanted && (!header_sent_ || !buffer_.empty())) (void)Send(false);
+  if (!wanted || !error_.ok()) {
+    source->OnEnd(error_.ok());
+    return std::nullopt;
+  }
+  Rest rest{.source = std::move(source), .chunked = chunked_, .keep = !close_, .left = {}};
+  if (declared_) rest.left = left_;
+  return rest;
+}
+
 bool Http1Writer::Finish() {
   if (hijacked_) return false;
   if (status_ == 0) status_ = 200;
@@ -123,7 +149,7 @@ bool Http1Writer::Finish() {
 }
 
 Result<net::StreamPtr> Http1Writer::Hijack() {
-  if (header_sent_ || status_ != 0 || hijacked_)
+  if (header_sent_ || status_ != 0 || hijacked_ || source_)
     return knarr::Error(Code::kFailedPrecondition, "http: the response was begun, it cannot be hijacked");
   hijacked_ = true;
   return setup_.hijack();

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "pkg/net/http/server.h"
@@ -25,6 +27,7 @@ class Http1Writer : public ResponseWriter {
   void WriteHeader(int status) override;
   Status Write(std::string_view bytes) override;
   Status Flush() override;
+  void Pump(std::unique_ptr<BodySource> source) override;
   Result<net::StreamPtr> Hijack() override;
   bool HeaderSent() const override { return header_sent_; }
   int status() const override { return status_; }
@@ -33,7 +36,17 @@ class Http1Writer : public ResponseWriter {
   bool Finish();
   bool hijacked() const { return hijacked_; }
 
+  // What Pump was given and how its bytes are to be framed; the header has been sent. nullopt: nothing to pump.
+  struct Rest {
+    std::unique_ptr<BodySource> source;
+    bool chunked = false;
+    bool keep = false;             // the connection can carry another request
+    std::optional<uint64_t> left;  // of a declared Content-Length
+  };
+  std::optional<Rest> TakeRest();
+
  private:
+  Status Usable() const;
   bool BodyAllowed() const { return status_ >= 200 && status_ != 204 && status_ != 304; }
   std::string HeaderText(bool whole);
   // Sends the header if it is due and the buffer.
@@ -48,6 +61,7 @@ class Http1Writer : public ResponseWriter {
   bool header_sent_ = false, chunked_ = false, hijacked_ = false, close_ = false;
   bool declared_ = false;  // the handler gave a Content-Length
   uint64_t left_ = 0;      // of it
+  std::unique_ptr<BodySource> source_;
 };
 
 // "Mon, 02 Jan 2006 15:04:05 GMT".
