@@ -12,6 +12,7 @@
 namespace k8s::io::api::core::v1 {
 class ConfigMap;
 class Pod;
+class PodTemplateSpec;
 class Secret;
 }  // namespace k8s::io::api::core::v1
 
@@ -33,6 +34,12 @@ struct PodValidationOptions {
 
 // ValidatePodCreate: everything a new pod must be.
 field::ErrorList ValidatePod(const core::Pod& pod, const PodValidationOptions& options = {});
+// The template of a controller; resource_is_pod is taken for false.
+field::ErrorList ValidatePodTemplateSpec(const core::PodTemplateSpec& pod_template, const field::Path& path,
+                                         const PodValidationOptions& options = {});
+// Only its labels and annotations: what StatefulSets check, as volumes come from their claim templates too.
+field::ErrorList ValidatePodTemplateMetadata(const core::PodTemplateSpec& pod_template, const field::Path& path,
+                                             const PodValidationOptions& options = {});
 field::ErrorList ValidateConfigMap(const core::ConfigMap& config_map);
 field::ErrorList ValidateSecret(const core::Secret& secret);
 // What a static pod may not have besides: references to API objects, which upstream refuses too (service account,

@@ -150,4 +150,36 @@ field::ErrorList ValidatePod(const core::Pod& pod, const PodValidationOptions& o
   return errors;
 }
 
+field::ErrorList ValidatePodTemplateMetadata(const core::PodTemplateSpec& pod_template, const field::Path& path,
+                                             const PodValidationOptions& given) {
+  PodValidationOptions options = given;
+  options.resource_is_pod = false;
+  core::Pod pod;
+  *pod.mutable_metadata() = pod_template.metadata();
+  *pod.mutable_spec() = pod_template.spec();
+  field::ErrorList errors;
+  validation::ValidateLabels(pod.metadata().labels(), path.Child("labels"), errors);
+  validation::ValidateAnnotations(pod.metadata().annotations(), path.Child("annotations"), errors);
+  validation::ValidatePodSpecificAnnotations(pod, path.Child("annotations"), options, errors);
+  return errors;
+}
+
+field::ErrorList ValidatePodTemplateSpec(const core::PodTemplateSpec& pod_template, const field::Path& path,
+                                         const PodValidationOptions& given) {
+  PodValidationOptions options = given;
+  options.resource_is_pod = false;
+  const field::Path spec = path.Child("spec");
+  field::ErrorList errors = ValidatePodTemplateMetadata(pod_template, path, options);
+  validation::ValidatePodSpec(pod_template.spec(), "", spec, options, errors);
+  core::Pod pod;
+  *pod.mutable_metadata() = pod_template.metadata();
+  *pod.mutable_spec() = pod_template.spec();
+  validation::ValidateAnnotationsMatchFields(pod, spec, errors);
+  if (pod_template.spec().ephemeralcontainers_size() > 0) {
+    errors.push_back(
+        field::Forbidden(spec.Child("ephemeralContainers"), "ephemeral containers not allowed in pod template"));
+  }
+  return errors;
+}
+
 }  // namespace knarr::api
