@@ -58,6 +58,9 @@ struct Attributes {
   bool resource_request = false;
   std::string api_group, api_version, resource, subresource, name, namespace_;  // of resource requests
   std::string path;                                                             // of the others
+  // Of list, watch and deletecollection, as the client sent them: the Node authorizer lets a kubelet list its pods
+  // only.
+  std::string field_selector, label_selector;
   bool ReadOnly() const { return verb == "get" || verb == "list" || verb == "watch"; }
 };
 

@@ -279,6 +279,7 @@ bool Server::Impl::Handshake(Connection& c) {
   }
   c.peer.certificate = c.tls->Peer();
   c.peer.front_proxy = c.tls->FrontProxy();
+  c.peer.showed_certificate = c.tls->ShowedCertificate();
   c.state = State::kReadHead;
   SetDeadline(c, options.limits.read_header);
   return true;

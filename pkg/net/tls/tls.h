@@ -95,7 +95,9 @@ class TlsStream : public net::Stream {
   Status Handshake(const Context& ctx);
   // After the handshake. nullopt: the peer showed none, or one that was not verified.
   virtual std::optional<PeerCertificate> Peer() const = 0;
-  // The same for ServerOptions::front_proxy_ca_file.
+  // It showed a certificate, whoever signed it.
+  virtual bool ShowedCertificate() const { return Peer().has_value(); }
+  // The same as Peer for ServerOptions::front_proxy_ca_file.
   virtual std::optional<PeerCertificate> FrontProxy() const { return std::nullopt; }
   virtual std::string Alpn() const = 0;
 };

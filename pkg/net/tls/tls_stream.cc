@@ -155,6 +155,11 @@ class OpensslStream : public TlsStream {
     return Describe(cert.get());
   }
 
+  bool ShowedCertificate() const override {
+    std::lock_guard lock(mutex_);
+    return SSL_get0_peer_certificate(ssl_.get()) != nullptr;
+  }
+
   std::optional<PeerCertificate> FrontProxy() const override {
     std::lock_guard lock(mutex_);
     X509_STORE* store = FrontProxyStore(ctx_.get());

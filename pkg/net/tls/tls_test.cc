@@ -179,6 +179,9 @@ BOOST_AUTO_TEST_CASE(each_authority_vouches_for_its_own_certificates_only) {
   const auto stranger = connect(strangers.ca);
   BOOST_TEST(!stranger->Peer().has_value());
   BOOST_TEST(!stranger->FrontProxy().has_value());
+  BOOST_TEST(stranger->ShowedCertificate());
+  const auto nameless = *ClientConfig::New({.ca_file = pki.ca_file});
+  BOOST_TEST(!Connection(*server, *nameless, "node1").server->ShowedCertificate());
   // Without a client CA there are no users, only proxies.
   pki.server.client_ca_file.clear();
   const auto alone = *ServerConfig::New(pki.server);
