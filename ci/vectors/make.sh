@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the codec's test vectors anew, with upstream's Go types: see README.md. Not part of the build.
+# Makes test vectors anew, with upstream's Go types and libraries: see README.md. Not part of the build.
 # Needs ci/deps.sh to have run. Everything goes into a folder of its own; nothing is installed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -8,13 +8,18 @@ work=${VECTORS_WORK:-$root/.cache/vectors}
 apt=$root/.cache/apt
 
 packages=(
-  golang-1.24-go golang-1.24-src golang-github-fxamacker-cbor-dev golang-github-go-logr-logr-dev
-  golang-github-gogo-protobuf-dev golang-github-google-gofuzz-dev golang-github-google-uuid-dev
-  golang-github-json-iterator-go-dev golang-github-modern-go-concurrent-dev golang-github-modern-go-reflect2-dev
-  golang-github-spf13-pflag-dev golang-github-x448-float16-dev golang-golang-x-net-dev golang-golang-x-text-dev
-  golang-google-protobuf-dev golang-goprotobuf-dev golang-gopkg-inf.v0-dev golang-k8s-api-dev
-  golang-k8s-apimachinery-dev golang-k8s-klog-dev golang-k8s-kube-openapi-dev golang-k8s-sigs-json-dev
-  golang-k8s-sigs-structured-merge-diff-dev golang-k8s-sigs-yaml-dev golang-k8s-utils-dev
+  golang-1.24-go golang-1.24-src golang-github-davecgh-go-spew-dev golang-github-emicklei-go-restful-dev
+  golang-github-evanphx-json-patch-dev golang-github-fxamacker-cbor-dev golang-github-go-logr-logr-dev
+  golang-github-go-openapi-jsonpointer-dev golang-github-go-openapi-jsonreference-dev
+  golang-github-go-openapi-swag-dev golang-github-gogo-protobuf-dev golang-github-google-gnostic-models-dev
+  golang-github-google-gofuzz-dev golang-github-google-uuid-dev golang-github-josharian-intern-dev
+  golang-github-json-iterator-go-dev golang-github-mailru-easyjson-dev golang-github-modern-go-concurrent-dev
+  golang-github-modern-go-reflect2-dev golang-github-pkg-errors-dev golang-github-spf13-pflag-dev
+  golang-github-x448-float16-dev golang-golang-x-net-dev golang-golang-x-text-dev golang-google-protobuf-dev
+  golang-gopkg-inf.v0-dev golang-gopkg-yaml.v3-dev golang-goprotobuf-dev golang-k8s-api-dev
+  golang-k8s-apimachinery-dev golang-k8s-client-go-dev golang-k8s-klog-dev golang-k8s-kube-openapi-dev
+  golang-k8s-sigs-json-dev golang-k8s-sigs-structured-merge-diff-dev golang-k8s-sigs-yaml-dev
+  golang-k8s-utils-dev
 )
 
 if [ ! -e "$work/.complete" ]; then
@@ -28,6 +33,12 @@ fi
 
 export GOROOT=$work/root/usr/lib/go-1.24 GO111MODULE=off GOCACHE=$work/gocache GOFLAGS=-mod= GOTOOLCHAIN=local
 export GOPATH=$work/root/usr/share/gocode
-rm -rf "$GOPATH/src/vectors" && mkdir -p "$GOPATH/src/vectors" pkg/api/codec/testdata/vectors
-cp ci/vectors/*.go "$GOPATH/src/vectors/"
-TZ=UTC "$GOROOT/bin/go" run vectors "$root/pkg/api/codec/testdata/vectors"
+# make PACKAGE FOLDER: runs FOLDER's program, which writes the vectors of PACKAGE.
+make() {
+  local into=$root/$1/testdata/vectors program=$GOPATH/src/vectors/${1##*/}
+  rm -rf "$program" && mkdir -p "$program" "$into"
+  cp "$2"/*.go "$program/"
+  TZ=UTC "$GOROOT/bin/go" run "vectors/${1##*/}" "$into"
+}
+make pkg/api/codec ci/vectors
+make pkg/api/patch ci/vectors/patch
