@@ -197,7 +197,8 @@ BOOST_AUTO_TEST_CASE(old_clients_heads_and_declared_lengths) {
   script.Put("1");
   {
     const net::StreamPtr stream = Send("GET /?length=5 HTTP/1.1\r\nHost: x\r\n\r\n");
-    BOOST_TEST(ReadUntil(*stream, "[").ends_with("\r\n\r\n1[end]"));
+    const std::string all = ReadUntil(*stream, "[");
+    BOOST_TEST(all.ends_with("\r\n\r\n1[end]"), all);
     BOOST_TEST(!Delivered());
   }
 }
@@ -272,6 +273,40 @@ BOOST_AUTO_TEST_CASE(a_stopping_server_ends_its_sources) {
   (void)ReadUntil(*stream, "\r\n\r\n");
   server.reset();
   BOOST_TEST(!Delivered());
+}
+
+BOOST_AUTO_TEST_CASE(a_shutdown_lets_responses_end_and_closes_what_is_idle) {
+  std::promise<void> entered, go;
+  const Handler plain = handler;
+  handler = [&](const Request& request, ResponseWriter& response) {
+    if (request.path == "/slow") {
+      entered.set_value();
+      go.get_future().wait();
+      return response.Reply(200, "text/plain", "slow");
+    }
+    plain(request, response);
+  };
+  Start();
+  const net::StreamPtr watch = Send(kGet);
+  (void)ReadUntil(*watch, "\r\n\r\n");
+  const net::StreamPtr idle = Send("GET /plain HTTP/1.1\r\nHost: x\r\n\r\n");
+  BOOST_TEST(ReadUntil(*idle, "\r\n\r\nplain").find("Connection: close") == std::string::npos);
+  const net::StreamPtr slow = Send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+  entered.get_future().wait();
+  const uint16_t port = server->Port("main");
+  Status outcome;
+  std::thread stop([&] { outcome = server->Shutdown(TenSeconds()); });
+  BOOST_TEST(ReadUntil(*watch, "[") == "3\r\nbye\r\n0\r\n\r\n[end]");
+  BOOST_TEST(Delivered());
+  BOOST_TEST(ReadUntil(*idle, "[") == "[end]");
+  BOOST_TEST(!net::DialTcp(TenSeconds(), "127.0.0.1", port).ok());
+  go.set_value();
+  const std::string last = ReadUntil(*slow, "[");
+  BOOST_TEST(last.find("Connection: close") != std::string::npos);
+  BOOST_TEST(last.ends_with("slow[end]"));
+  stop.join();
+  BOOST_TEST(outcome.ok());
+  BOOST_TEST(server->Connections() == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(an_idle_pump_has_no_timer_and_is_not_pulled) {

@@ -12,6 +12,7 @@
 #include <map>
 #include <mutex>
 
+#include "pkg/net/http/h2.h"
 #include "pkg/net/http/listen.h"
 #include "pkg/net/http/loop.h"
 #include "pkg/net/http/parser.h"
@@ -29,7 +30,9 @@ constexpr size_t kPumpSize = 64 << 10;  // what one source may have in flight
 constexpr int kPumpTurns = 4;           // then the other responses get theirs
 
 // The states of a connection. In kHandling its stream is the handler's; in all others the io thread's.
-enum class State { kHandshake, kReadHead, kReadBody, kHandling, kPumping, kDraining };
+enum class State { kHandshake, kReadHead, kReadBody, kHandling, kPumping, kHttp2, kDraining };
+
+constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 // A response whose handler has returned. Idle ones hold no buffer.
 struct Pumping {
@@ -58,6 +61,9 @@ struct Connection {
   bool fresh = true;  // no request was served yet
   bool hijacked = false;
   std::unique_ptr<Pumping> pump;
+  std::unique_ptr<Http2Session> h2;
+  uint32_t watched = 0;  // kHttp2: the events asked for
+  bool flush = false;    // kHttp2: in `dirty`
 };
 
 int StatusOf(const Status& error) {
@@ -91,6 +97,10 @@ struct Server::Impl {
   void Dispatch(Connection& c);
   void Handle(Connection& c, Request& request, Http1Writer::Setup setup);
   void Finished(uint64_t id, bool keep);
+  void BeginHttp2(Connection& c);
+  void After(Connection& c, bool alive);
+  void BeginDrain();
+  void CountHandling(int change);
   void BeginPump(Connection& c);
   void ServeWakes(const std::vector<WakeKey>& keys);
   void AdvancePump(Connection& c);
@@ -99,10 +109,13 @@ struct Server::Impl {
   void EndPump(Connection& c, bool delivered);
   void Arm(Connection& c, short wanted);
   void SetDeadline(Connection& c, Duration after);
+  void SetDeadline(Connection& c, MonoTime at);
   void Sweep();
   void DropPump(Connection& c, bool delivered);
   void Close(Connection& c, bool delivered = false);
   void StopAll();
+  void CloseListeners();
+  Status Shutdown(const Context& ctx);
 
   const Options options;
   ElasticPool& pool;
@@ -120,12 +133,14 @@ struct Server::Impl {
   uint64_t next_id = 0;
   bool started = false;
   bool stopping = false;  // written by the io thread under the mutex
+  std::atomic<bool> draining{false};
   MonoTime sweep_at = MonoTime::max();
   Timer sweep;
   std::mutex mutex;
   std::condition_variable idle;
-  size_t handling = 0;  // guarded by mutex
-  std::string scratch;  // for Pull
+  size_t handling = 0;          // guarded by mutex
+  std::string scratch;          // for Pull
+  std::vector<uint64_t> dirty;  // of one batch of wakes
   Loop loop;
   WakeQueue wakes;
 };
@@ -158,8 +173,59 @@ Server::Impl::~Impl() {
   }
 }
 
+void Server::Impl::CloseListeners() {
+  for (Listener& listener : listeners) {
+    if (!listener.fd) continue;
+    loop.Unwatch(listener.fd.get());
+    listener.fd.reset();
+  }
+}
+
+void Server::Impl::BeginDrain() {
+  CloseListeners();
+  draining = true;
+  std::vector<Connection*> all;
+  for (const auto& [id, c] : connections) all.push_back(c.get());
+  for (Connection* c : all) {
+    if (c->state == State::kPumping) {
+      c->pump->rest.source->Shutdown();
+      if (!c->pump->blocked) AdvancePump(*c);
+    } else if (c->state == State::kHttp2) {
+      c->h2->Shutdown();
+      After(*c, c->h2->Flush());
+    } else if (c->state == State::kReadHead && c->buffer.empty()) {
+      Close(*c);
+    }
+  }
+  const std::lock_guard lock(mutex);
+  idle.notify_all();
+}
+
+Status Server::Impl::Shutdown(const Context& ctx) {
+  {
+    const auto wake = [this] {
+      const std::lock_guard lock(mutex);
+      idle.notify_all();
+    };
+    const std::stop_callback on_stop(ctx.stop_token(), wake);
+    std::unique_lock lock(mutex);
+    loop.Post([this] { BeginDrain(); });
+    const auto done = [&] { return ctx.Cancelled() || (draining && connection_count == 0 && handling == 0); };
+    if (const auto deadline = ctx.deadline()) {
+      idle.wait_until(lock, *deadline, done);
+    } else {
+      idle.wait(lock, done);
+    }
+  }
+  std::unique_lock lock(mutex);
+  const bool clean = connection_count == 0 && handling == 0;
+  loop.Post([this] { StopAll(); });
+  idle.wait(lock, [this] { return handling == 0 && stopping; });
+  return clean ? Status() : ctx.Err();
+}
+
 void Server::Impl::StopAll() {
-  for (Listener& listener : listeners) loop.Unwatch(listener.fd.get());
+  CloseListeners();
   std::vector<Connection*> close;
   for (const auto& [id, c] : connections) {
     if (c->state == State::kHandling) {
@@ -187,6 +253,12 @@ void Server::Impl::OnEvent(uint64_t key, uint32_t events) {
     if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) return EndPump(c, false);
     if (c.pump->blocked) AdvancePump(c);
     return;
+  }
+  if (c.state == State::kHttp2) {
+    bool alive = true;
+    if ((events & EPOLLOUT) != 0) alive = c.h2->OnWritable();
+    if (alive && (events & ~EPOLLOUT) != 0) alive = c.h2->OnReadable();
+    return After(c, alive);
   }
   if (c.state != State::kHandling) return Advance(c);
   if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) c.gone.request_stop();
@@ -219,7 +291,9 @@ bool Server::Impl::MakeRoom(const Listen& listen) {
     if (c->listen != &listen) continue;
     ++count;
     if (c->state == State::kHandling || c->state == State::kPumping) continue;
-    Connection*& oldest = c->state == State::kReadHead && c->buffer.empty() && !c->fresh ? idle_longest : slowest;
+    const bool idle = c->h2 ? c->h2->Idle() : c->state == State::kReadHead && c->buffer.empty() && !c->fresh;
+    if (c->h2 && !idle) continue;
+    Connection*& oldest = idle ? idle_longest : slowest;
     if (oldest == nullptr || c->deadline < oldest->deadline) oldest = c.get();
   }
   if (count < options.limits.connections) return true;
@@ -261,7 +335,10 @@ void Server::Impl::Arm(Connection& c, short wanted) {
 void Server::Impl::Advance(Connection& c) {
   if (c.state == State::kHandshake && !Handshake(c)) return;
   for (;;) {
-    if (c.state != State::kDraining && !c.buffer.empty() && !Parse(c)) return;
+    const bool maybe_http2 = c.fresh && c.listen->plain_http2 && c.state == State::kReadHead && !c.buffer.empty() &&
+                             kPreface.starts_with(std::string_view(c.buffer).substr(0, kPreface.size()));
+    if (maybe_http2 && c.buffer.size() >= kPreface.size()) return BeginHttp2(c);
+    if (!maybe_http2 && c.state != State::kDraining && !c.buffer.empty() && !Parse(c)) return;
     if (!ReadMore(c)) return;
   }
 }
@@ -377,6 +454,7 @@ void Server::Impl::Dispatch(Connection& c) {
                            .version = parser.version,
                            .head_request = parser.method == "HEAD",
                            .keep_alive = parser.KeepAlive(),
+                           .draining = &draining,
                            .hijack = nullptr};
   request->headers = std::move(c.parser->headers);
   c.parser.reset();
@@ -384,10 +462,7 @@ void Server::Impl::Dispatch(Connection& c) {
   c.state = State::kHandling;
   c.deadline = MonoTime::max();
   c.fresh = false;
-  {
-    std::lock_guard lock(mutex);
-    ++handling;
-  }
+  CountHandling(1);
   loop.Watch(c.stream->fd(), c.id, EPOLLRDHUP | EPOLLONESHOT, true);
   pool.Post([this, &c, request, setup = std::move(setup)]() mutable { Handle(c, *request, std::move(setup)); });
 }
@@ -428,16 +503,55 @@ void Server::Impl::Finished(uint64_t id, bool keep) {
   if (c.hijacked || !keep || stopping || c.gone.stop_requested()) {
     Close(c);
   } else if (c.pump) {
+    if (draining) c.pump->rest.source->Shutdown();
     BeginPump(c);
+  } else if (draining) {
+    Close(c);
   } else {
     c.state = State::kReadHead;
     SetDeadline(c, c.buffer.empty() ? options.limits.idle : options.limits.read_header);
     if (c.buffer.empty()) c.buffer.shrink_to_fit();
     Advance(c);
   }
+  CountHandling(-1);
+}
+
+void Server::Impl::CountHandling(int change) {
   std::lock_guard lock(mutex);
-  --handling;
-  idle.notify_all();
+  handling = static_cast<size_t>(static_cast<int64_t>(handling) + change);
+  if (handling == 0) idle.notify_all();
+}
+
+void Server::Impl::BeginHttp2(Connection& c) {
+  c.state = State::kHttp2;
+  c.fresh = false;
+  const Http2Session::Env env{.limits = &options.limits,
+                              .handler = &handler,
+                              .clock = &clock,
+                              .logger = logger,
+                              .wakes = &wakes,
+                              .run = [this](std::function<void()> task) { pool.Post(std::move(task)); },
+                              .handling = [this](int change) { CountHandling(change); }};
+  c.h2 = std::make_unique<Http2Session>(env, c.id, *c.stream, c.peer, c.listen->name);
+  if (draining) c.h2->Shutdown();
+  After(c, c.h2->Start(std::exchange(c.buffer, {})));
+}
+
+// What follows a turn of an HTTP/2 connection.
+void Server::Impl::After(Connection& c, bool alive) {
+  if (!alive) {
+    c.h2.reset();
+    // A moment for the GOAWAY to arrive: closing on unread bytes would reset the connection before it.
+    c.stream->CloseWrite();
+    c.state = State::kDraining;
+    SetDeadline(c, kDrain);
+    return Advance(c);
+  }
+  if (const uint32_t events = c.h2->Events(); events != c.watched) {
+    c.watched = events;
+    loop.Watch(c.stream->fd(), c.id, events, true);
+  }
+  SetDeadline(c, c.h2->Deadline());
 }
 
 void Server::Impl::BeginPump(Connection& c) {
@@ -454,8 +568,27 @@ void Server::Impl::ServeWakes(const std::vector<WakeKey>& keys) {
     const auto found = connections.find(key.connection);
     if (found == connections.end()) continue;
     Connection& c = *found->second;
-    if (c.state == State::kPumping && !c.pump->blocked) AdvancePump(c);
+    if (c.state == State::kPumping) {
+      if (!c.pump->blocked) AdvancePump(c);
+      continue;
+    }
+    if (c.state != State::kHttp2) continue;
+    if (key.stream == 0) {
+      After(c, c.h2->OnReadable());
+      continue;
+    }
+    c.h2->OnWake(key.stream);
+    if (!std::exchange(c.flush, true)) dirty.push_back(key.connection);
   }
+  // What a batch brought to one connection leaves it in one write.
+  for (const uint64_t id : dirty) {
+    const auto found = connections.find(id);
+    if (found == connections.end()) continue;
+    Connection& c = *found->second;
+    c.flush = false;
+    if (c.state == State::kHttp2) After(c, c.h2->Flush());
+  }
+  dirty.clear();
 }
 
 // Writes and pulls until the socket is full, the source has nothing, or others are due.
@@ -522,7 +655,7 @@ void Server::Impl::PumpPull(Pumping& p) {
 }
 
 void Server::Impl::EndPump(Connection& c, bool delivered) {
-  if (!delivered || !c.pump->rest.keep || stopping) return Close(c, delivered);
+  if (!delivered || !c.pump->rest.keep || stopping || draining) return Close(c, delivered);
   DropPump(c, true);
   c.state = State::kReadHead;
   SetDeadline(c, c.buffer.empty() ? options.limits.idle : options.limits.read_header);
@@ -530,7 +663,11 @@ void Server::Impl::EndPump(Connection& c, bool delivered) {
 }
 
 void Server::Impl::SetDeadline(Connection& c, Duration after) {
-  c.deadline = clock.Monotonic() + after;
+  SetDeadline(c, clock.Monotonic() + after);
+}
+
+void Server::Impl::SetDeadline(Connection& c, MonoTime at) {
+  c.deadline = at;
   if (c.deadline >= sweep_at) return;
   sweep_at = c.deadline;
   sweep = clock.RunAt(sweep_at, [this] { loop.Post([this] { Sweep(); }); });
@@ -548,9 +685,9 @@ void Server::Impl::Sweep() {
       next = std::min(next, c->deadline);
     }
   }
-  for (Connection* c : late) Close(*c);
   sweep_at = next;
   sweep = next == MonoTime::max() || stopping ? Timer() : clock.RunAt(next, [this] { loop.Post([this] { Sweep(); }); });
+  for (Connection* c : late) c->state == State::kHttp2 ? After(*c, c->h2->OnDeadline()) : Close(*c);
 }
 
 void Server::Impl::DropPump(Connection& c, bool delivered) {
@@ -564,8 +701,12 @@ void Server::Impl::Close(Connection& c, bool delivered) {
     loop.Unwatch(c.stream->fd());
     if (c.tls != nullptr && c.state != State::kHandshake) c.stream->CloseWrite();
   }
+  c.h2.reset();
   connections.erase(c.id);
   connection_count = connections.size();
+  if (!draining || !connections.empty()) return;
+  const std::lock_guard lock(mutex);
+  idle.notify_all();
 }
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -583,6 +724,10 @@ uint16_t Server::Port(std::string_view name) const {
     if (impl_->options.listen[i].name == name) return impl_->listeners[i].port;
   }
   return 0;
+}
+
+Status Server::Shutdown(const Context& ctx) {
+  return impl_->Shutdown(ctx);
 }
 
 size_t Server::Connections() const {

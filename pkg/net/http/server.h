@@ -1,7 +1,8 @@
 // HTTP server: one io thread reads requests (so a slow or idle peer costs no thread), handlers are blocking
 // functions on an ElasticPool.
 //
-// HTTP/1.1 today. Handlers see Request and ResponseWriter only, so that HTTP/2 can be added beneath them.
+// HTTP/1.1, and HTTP/2 where TLS's ALPN says so (tls::ServerOptions::alpn holds "h2"); handlers see Request and
+// ResponseWriter only.
 // Grammar is strict and nothing is repaired: two Content-Length fields, Content-Length beside Transfer-Encoding, bare
 // LF, folded or nameless fields, a missing Host are 400 and the connection is closed. Everything is bounded (Limits).
 #pragma once
@@ -131,6 +132,7 @@ struct Listen {
   std::string unix_path;  // not empty: a unix socket, replaced if a stale one is there
   mode_t unix_mode = 0600;
   std::shared_ptr<tls::ServerConfig> tls;  // null: plain
+  bool plain_http2 = false;                // without TLS: also HTTP/2 with prior knowledge
 };
 
 struct Limits {
@@ -157,6 +159,10 @@ class Server {
                                                Clock& clock = Clock::Real(), Logger logger = {});
   // Closes the listeners, cancels what runs and waits for it.
   ~Server();
+  // Accepts nothing more, tells the clients (GOAWAY, Connection: close) and the pumped bodies (BodySource::Shutdown),
+  // and waits until every connection has ended. When the context is done first, the rest is cancelled and waited for;
+  // the answer is then the context's error. Call once; not on the pool.
+  Status Shutdown(const Context& ctx);
   Server(const Server&) = delete;
 
   // The bound TCP port of a listener.

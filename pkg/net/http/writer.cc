@@ -20,11 +20,18 @@ void AppendField(std::string& out, std::string_view name, std::string_view value
 }  // namespace
 
 std::string HttpDate(WallTime time) {
+  // Asked for every response, mostly within the same second.
+  thread_local std::time_t last = -1;
+  thread_local char text[40];
+  thread_local size_t size = 0;
   const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  char text[40];
-  return std::string(text, std::strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &utc));
+  if (seconds != last) {
+    std::tm utc{};
+    ::gmtime_r(&seconds, &utc);
+    size = std::strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &utc);
+    last = seconds;
+  }
+  return std::string(text, size);
 }
 
 void Http1Writer::WriteHeader(int status) {
@@ -63,7 +70,8 @@ Status Http1Writer::Flush() {
 }
 
 std::string Http1Writer::HeaderText(bool whole) {
-  close_ = !setup_.keep_alive || headers_.HasToken("Connection", "close");
+  close_ = !setup_.keep_alive || (setup_.draining != nullptr && *setup_.draining) ||
+           headers_.HasToken("Connection", "close");
   const std::string_view declared = headers_.Get("Content-Length");
   if (!declared.empty()) {
     declared_ = true;

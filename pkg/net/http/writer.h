@@ -1,6 +1,7 @@
 // Private to pkg/net/http: HTTP/1 responses onto a stream.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@ class Http1Writer : public ResponseWriter {
     int version = 11;
     bool head_request = false;
     bool keep_alive = true;
+    const std::atomic<bool>* draining = nullptr;  // then it is the connection's last response
     // Gives the stream away: detaches it from the server.
     std::function<Result<net::StreamPtr>()> hijack;
   };
