@@ -1,7 +1,6 @@
 #include <cctype>
 
 #include "pkg/api/core/validation/internal.h"
-#include "pkg/api/field/quote.h"
 
 namespace knarr::api::validation {
 
@@ -19,12 +18,6 @@ void RequireText(ErrorList& errors, const Path& path, std::string_view value) {
 
 void ValidateNonnegativeField(int64_t value, const Path& path, ErrorList& errors) {
   if (value < 0) errors.push_back(field::Invalid(path, value, kMustNotBeNegative));
-}
-
-std::string GoStrings(const google::protobuf::RepeatedPtrField<std::string>& values) {
-  std::string text = "[]string{";
-  for (int i = 0; i < values.size(); ++i) text.append(i > 0 ? ", " : "").append(field::Quote(values[i]));
-  return text + "}";
 }
 
 void ValidateFileMode(int mode, const Path& path, ErrorList& errors) {

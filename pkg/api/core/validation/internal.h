@@ -14,6 +14,7 @@
 #include "k8s.io/api/core/v1/generated.pb.h"
 #include "pkg/api/core/validation.h"
 #include "pkg/api/field/field.h"
+#include "pkg/api/meta/validation.h"
 #include "pkg/api/names/names.h"
 #include "pkg/api/resource/quantity.h"
 #include "pkg/api/types.h"
@@ -45,8 +46,6 @@ void AddInvalid(ErrorList& errors, const Path& path, std::string_view value, con
 void AddInvalid(ErrorList& errors, const Path& path, int64_t value, const names::Messages& messages);
 void RequireText(ErrorList& errors, const Path& path, std::string_view value);
 void ValidateNonnegativeField(int64_t value, const Path& path, ErrorList& errors);
-// What Go's %#v prints for a []string.
-std::string GoStrings(const google::protobuf::RepeatedPtrField<std::string>& values);
 void ValidateFileMode(int mode, const Path& path, ErrorList& errors);
 void ValidatePathNoBacksteps(std::string_view target, const Path& path, ErrorList& errors);
 void ValidateLocalDescendingPath(std::string_view target, const Path& path, ErrorList& errors);
@@ -106,7 +105,6 @@ void VisitContainersWithPath(const core::PodSpec& spec, const Path& spec_path, V
 }
 
 // --- metadata (meta.cc)
-using NameCheck = names::Messages (*)(std::string_view name, bool prefix);
 void ValidateObjectMeta(const meta::ObjectMeta& metadata, NameCheck check_name, const Path& path, ErrorList& errors);
 void ValidateTemplateObjectMeta(const meta::ObjectMeta& metadata, const Path& path, ErrorList& errors);
 void ValidateAnnotations(const google::protobuf::Map<std::string, std::string>& annotations, const Path& path,
