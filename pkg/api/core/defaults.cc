@@ -113,13 +113,16 @@ void DefaultAzureDisk(core::AzureDiskVolumeSource& disk) {
   KNARR_DEFAULT_POINTER(disk, kind, "Shared");
 }
 
-void DefaultRbd(core::RBDVolumeSource& rbd) {
+// Of a volume or of a persistent volume.
+template <typename Rbd>
+void DefaultRbd(Rbd& rbd) {
   KNARR_DEFAULT_STRING(rbd, pool, "rbd");
   KNARR_DEFAULT_STRING(rbd, user, "admin");
   KNARR_DEFAULT_STRING(rbd, keyring, "/etc/ceph/keyring");
 }
 
-void DefaultScaleIo(core::ScaleIOVolumeSource& scale_io) {
+template <typename ScaleIo>
+void DefaultScaleIo(ScaleIo& scale_io) {
   KNARR_DEFAULT_STRING(scale_io, storagemode, "ThinProvisioned");
   KNARR_DEFAULT_STRING(scale_io, fstype, "xfs");
 }
@@ -225,6 +228,81 @@ void SetDefaults(core::Secret& secret) {
   KNARR_DEFAULT_STRING(secret, type, "Opaque");
   for (const auto& [key, value] : secret.stringdata()) (*secret.mutable_data())[key] = value;
   secret.clear_stringdata();
+}
+
+void SetDefaults(core::Endpoints& endpoints) {
+  for (auto& subset : *endpoints.mutable_subsets()) {
+    for (auto& port : *subset.mutable_ports()) KNARR_DEFAULT_STRING(port, protocol, "TCP");
+  }
+}
+
+void SetDefaults(core::Namespace& space) {
+  KNARR_DEFAULT_STRING(*space.mutable_status(), phase, "Active");
+  const std::string& name = space.metadata().name();
+  if (!name.empty()) (*space.mutable_metadata()->mutable_labels())["kubernetes.io/metadata.name"] = name;
+}
+
+void SetDefaults(core::Node& node) {
+  core::NodeStatus& status = *node.mutable_status();
+  RoundUpToMilli(status.mutable_capacity());
+  RoundUpToMilli(status.mutable_allocatable());
+  if (status.allocatable().empty()) *status.mutable_allocatable() = status.capacity();
+}
+
+void SetDefaults(core::LimitRange& range) {
+  for (core::LimitRangeItem& item : *range.mutable_spec()->mutable_limits()) {
+    for (auto* resources : {item.mutable_max(), item.mutable_min(), item.mutable_default_(),
+                            item.mutable_defaultrequest(), item.mutable_maxlimitrequestratio()}) {
+      RoundUpToMilli(resources);
+    }
+    if (item.type() != "Container") continue;
+    // insert() leaves what is there.
+    for (const auto& [name, quantity] : item.max()) item.mutable_default_()->insert({name, quantity});
+    for (const auto& [name, quantity] : item.default_()) item.mutable_defaultrequest()->insert({name, quantity});
+    for (const auto& [name, quantity] : item.min()) item.mutable_defaultrequest()->insert({name, quantity});
+  }
+}
+
+void SetDefaults(core::ResourceQuota& quota) {
+  RoundUpToMilli(quota.mutable_spec()->mutable_hard());
+  RoundUpToMilli(quota.mutable_status()->mutable_hard());
+  RoundUpToMilli(quota.mutable_status()->mutable_used());
+}
+
+void SetDefaults(core::PersistentVolume& volume) {
+  KNARR_DEFAULT_STRING(*volume.mutable_status(), phase, "Pending");
+  core::PersistentVolumeSpec& spec = *volume.mutable_spec();
+  KNARR_DEFAULT_STRING(spec, persistentvolumereclaimpolicy, "Retain");
+  KNARR_DEFAULT_POINTER(spec, volumemode, "Filesystem");
+  RoundUpToMilli(spec.mutable_capacity());
+  core::PersistentVolumeSource& source = *spec.mutable_persistentvolumesource();
+  if (source.has_hostpath()) KNARR_DEFAULT_POINTER(*source.mutable_hostpath(), type, "");
+  if (source.has_iscsi()) KNARR_DEFAULT_STRING(*source.mutable_iscsi(), iscsiinterface, "default");
+  if (source.has_rbd()) DefaultRbd(*source.mutable_rbd());
+  if (source.has_azuredisk()) DefaultAzureDisk(*source.mutable_azuredisk());
+  if (source.has_scaleio()) DefaultScaleIo(*source.mutable_scaleio());
+}
+
+void SetDefaults(core::PersistentVolumeClaim& claim) {
+  KNARR_DEFAULT_STRING(*claim.mutable_status(), phase, "Pending");
+  DefaultClaimTemplate(*claim.mutable_spec());
+  RoundUpToMilli(claim.mutable_status()->mutable_capacity());
+  RoundUpToMilli(claim.mutable_status()->mutable_allocatedresources());
+}
+
+void SetDefaults(core::PodTemplate& object) {
+  SetDefaults(*object.mutable_template_()->mutable_spec());
+}
+
+void SetDefaults(core::ReplicationController& controller) {
+  core::ReplicationControllerSpec& spec = *controller.mutable_spec();
+  if (spec.has_template_()) {
+    const auto& labels = spec.template_().metadata().labels();
+    if (spec.selector().empty()) *spec.mutable_selector() = labels;
+    if (controller.metadata().labels().empty()) *controller.mutable_metadata()->mutable_labels() = labels;
+    SetDefaults(*spec.mutable_template_()->mutable_spec());
+  }
+  KNARR_DEFAULT_POINTER(spec, replicas, 1);
 }
 
 }  // namespace knarr::api

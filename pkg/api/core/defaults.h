@@ -7,8 +7,17 @@
 
 namespace k8s::io::api::core::v1 {
 class ConfigMap;
+class Endpoints;
+class LimitRange;
+class Namespace;
+class Node;
+class PersistentVolume;
+class PersistentVolumeClaim;
 class Pod;
 class PodSpec;
+class PodTemplate;
+class ReplicationController;
+class ResourceQuota;
 class Secret;
 }  // namespace k8s::io::api::core::v1
 
@@ -22,5 +31,14 @@ void SetDefaults(core::PodSpec& spec);
 void SetDefaults(core::ConfigMap& config_map);
 // stringData is moved into data, as in upstream's conversion.
 void SetDefaults(core::Secret& secret);
+void SetDefaults(core::Endpoints& endpoints);
+void SetDefaults(core::LimitRange& range);
+void SetDefaults(core::Namespace& space);
+void SetDefaults(core::Node& node);
+void SetDefaults(core::PersistentVolume& volume);
+void SetDefaults(core::PersistentVolumeClaim& claim);
+void SetDefaults(core::PodTemplate& object);
+void SetDefaults(core::ReplicationController& controller);
+void SetDefaults(core::ResourceQuota& quota);
 
 }  // namespace knarr::api

@@ -11,6 +11,10 @@
 
 namespace k8s::io::api::core::v1 {
 class ConfigMap;
+class Endpoints;
+class Event;
+class Namespace;
+class Node;
 class Pod;
 class PodTemplateSpec;
 class Secret;
@@ -40,8 +44,11 @@ field::ErrorList ValidatePodTemplateSpec(const core::PodTemplateSpec& pod_templa
 // Only its labels and annotations: what StatefulSets check, as volumes come from their claim templates too.
 field::ErrorList ValidatePodTemplateMetadata(const core::PodTemplateSpec& pod_template, const field::Path& path,
                                              const PodValidationOptions& options = {});
-field::ErrorList ValidateConfigMap(const core::ConfigMap& config_map);
-field::ErrorList ValidateSecret(const core::Secret& secret);
+// Of ConfigMaps and Secrets by themselves. The API server's registry validates metadata for all kinds alike, so its
+// strategies skip it.
+enum class Metadata { kValidate, kSkip };
+field::ErrorList ValidateConfigMap(const core::ConfigMap& config_map, Metadata metadata = Metadata::kValidate);
+field::ErrorList ValidateSecret(const core::Secret& secret, Metadata metadata = Metadata::kValidate);
 // What a static pod may not have besides: references to API objects, which upstream refuses too (service account,
 // claims, ...). ConfigMaps and Secrets are allowed: Knarr resolves them from the manifest directory.
 // Mirrors: pkg/kubelet/config/common.go, pkg/api/pod/util.go (HasAPIObjectReference)
@@ -51,5 +58,19 @@ field::ErrorList ValidateStaticPod(const core::Pod& pod);
 enum class QosClass { kGuaranteed, kBurstable, kBestEffort };
 QosClass ComputeQosClass(const core::Pod& pod);
 std::string_view ToString(QosClass qos);
+
+// --- Everything below leaves metadata to the registry (pkg/api/meta/validation.h).
+
+field::ErrorList ValidateConfigMapUpdate(const core::ConfigMap& updated, const core::ConfigMap& old);
+field::ErrorList ValidateSecretUpdate(const core::Secret& updated, const core::Secret& old);
+field::ErrorList ValidateNamespace(const core::Namespace& space);
+field::ErrorList ValidateNamespaceStatusUpdate(const core::Namespace& updated, const core::Namespace& old);
+field::ErrorList ValidateNamespaceFinalizeUpdate(const core::Namespace& updated, const core::Namespace& old);
+field::ErrorList ValidateNode(const core::Node& node);
+field::ErrorList ValidateNodeUpdate(const core::Node& updated, const core::Node& old);
+// As the core group accepts them; events.k8s.io/v1 is stricter: ValidateEventStrictly, of its events as core ones.
+field::ErrorList ValidateEvent(const core::Event& event);
+field::ErrorList ValidateEventStrictly(const core::Event& event, const core::Event* old);
+field::ErrorList ValidateEndpoints(const core::Endpoints& endpoints);
 
 }  // namespace knarr::api

@@ -174,4 +174,7 @@ void ValidateHostAliases(const core::PodSpec& spec, const Path& path, ErrorList&
 void ValidatePodHostNetworkDeps(const core::PodSpec& spec, const Path& spec_path, const PodValidationOptions& options,
                                 ErrorList& errors);
 
+// --- addresses (cluster.cc)
+void ValidateNonSpecialIP(std::string_view ip, const Path& path, ErrorList& errors);
+
 }  // namespace knarr::api::validation

@@ -81,13 +81,27 @@ size_t ValidateData(const Map& data, const Path& path, ErrorList& errors) {
   return size;
 }
 
+constexpr std::string_view kImmutableIsSet = "field is immutable when `immutable` is set";
+
+template <typename Map>
+bool SameData(const Map& a, const Map& b) {
+  if (a.size() != b.size()) return false;
+  for (const auto& [key, value] : a) {
+    const auto found = b.find(key);
+    if (found == b.end() || found->second != value) return false;
+  }
+  return true;
+}
+
 }  // namespace
 }  // namespace validation
 
-field::ErrorList ValidateConfigMap(const core::ConfigMap& config_map) {
+field::ErrorList ValidateConfigMap(const core::ConfigMap& config_map, Metadata metadata) {
   field::ErrorList errors;
   const field::Path data("data");
-  validation::ValidateObjectMeta(config_map.metadata(), names::NameIsDNSSubdomain, field::Path("metadata"), errors);
+  if (metadata == Metadata::kValidate) {
+    validation::ValidateObjectMeta(config_map.metadata(), names::NameIsDNSSubdomain, field::Path("metadata"), errors);
+  }
   size_t size = validation::ValidateData(config_map.data(), data, errors);
   for (const std::string& key : validation::SortedKeys(config_map.data())) {
     if (!config_map.binarydata().contains(key)) continue;
@@ -99,12 +113,45 @@ field::ErrorList ValidateConfigMap(const core::ConfigMap& config_map) {
   return errors;
 }
 
-field::ErrorList ValidateSecret(const core::Secret& secret) {
+field::ErrorList ValidateSecret(const core::Secret& secret, Metadata metadata) {
   field::ErrorList errors;
-  validation::ValidateObjectMeta(secret.metadata(), names::NameIsDNSSubdomain, field::Path("metadata"), errors);
+  if (metadata == Metadata::kValidate) {
+    validation::ValidateObjectMeta(secret.metadata(), names::NameIsDNSSubdomain, field::Path("metadata"), errors);
+  }
   const size_t size = validation::ValidateData(secret.data(), field::Path("data"), errors);
   if (size > validation::kDataMax) errors.push_back(field::TooLong(field::Path("data"), "", validation::kDataMax));
   validation::SecretValidator(secret, errors).ValidateType();
+  return errors;
+}
+
+field::ErrorList ValidateConfigMapUpdate(const core::ConfigMap& updated, const core::ConfigMap& old) {
+  field::ErrorList errors;
+  const auto forbid = [&](const char* name) {
+    errors.push_back(field::Forbidden(field::Path(name), validation::kImmutableIsSet));
+  };
+  if (old.immutable()) {
+    if (!updated.immutable()) forbid("immutable");
+    if (!validation::SameData(updated.data(), old.data())) forbid("data");
+    if (!validation::SameData(updated.binarydata(), old.binarydata())) forbid("binaryData");
+  }
+  Append(errors, ValidateConfigMap(updated, Metadata::kSkip));
+  return errors;
+}
+
+field::ErrorList ValidateSecretUpdate(const core::Secret& updated, const core::Secret& old) {
+  field::ErrorList errors;
+  if (updated.type() != old.type()) {
+    errors.push_back(field::Invalid(field::Path("type"), updated.type(), kFieldImmutable));
+  }
+  if (old.immutable()) {
+    if (!updated.immutable()) {
+      errors.push_back(field::Forbidden(field::Path("immutable"), validation::kImmutableIsSet));
+    }
+    if (!validation::SameData(updated.data(), old.data())) {
+      errors.push_back(field::Forbidden(field::Path("data"), validation::kImmutableIsSet));
+    }
+  }
+  Append(errors, ValidateSecret(updated, Metadata::kSkip));
   return errors;
 }
 

@@ -1,0 +1,25 @@
+// One function for each kind of the core group; each lies in a file of its own or with its relatives.
+#pragma once
+
+#include "pkg/apiserver/registry/builtin.h"
+
+namespace knarr::registry::core_group {
+
+Kind ConfigMapKind();
+Kind SecretKind();
+Kind ServiceAccountKind();
+Kind NamespaceKind();
+Kind NodeKind();
+Kind EventKind();
+Kind EndpointsKind();
+
+// A status subresource: GET, PATCH and PUT of the object itself.
+inline Subresource StatusSubresource(std::shared_ptr<const Strategy> strategy) {
+  Subresource status;
+  status.name = "status";
+  status.verbs = {"get", "patch", "update"};
+  status.strategy = std::move(strategy);
+  return status;
+}
+
+}  // namespace knarr::registry::core_group
