@@ -56,9 +56,9 @@ struct TokenClaims {
   WallTime issued_at;
   std::chrono::seconds lifetime{0};
   std::chrono::seconds warn_after{0};  // 0: no such claim
-  std::string id;                      // jti; "": a random one
+  std::string id;                      // jti
 };
-// The payload, keys in order, for tests and for the issuer.
+// The payload with its keys in order, as go-jose prints it.
 std::string ClaimsJson(const TokenClaims& claims, std::string_view issuer);
 
 // serviceaccounts/token, to be put into the kind's subresources. Without a signing key the call fails as upstream's.
