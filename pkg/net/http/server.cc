@@ -335,7 +335,8 @@ void Server::Impl::Arm(Connection& c, short wanted) {
 void Server::Impl::Advance(Connection& c) {
   if (c.state == State::kHandshake && !Handshake(c)) return;
   for (;;) {
-    const bool maybe_http2 = c.fresh && c.listen->plain_http2 && c.state == State::kReadHead && !c.buffer.empty() &&
+    const bool maybe_http2 = c.fresh && c.listen->plain_http2 && c.tls == nullptr && c.state == State::kReadHead &&
+                             !c.buffer.empty() &&
                              kPreface.starts_with(std::string_view(c.buffer).substr(0, kPreface.size()));
     if (maybe_http2 && c.buffer.size() >= kPreface.size()) return BeginHttp2(c);
     if (!maybe_http2 && c.state != State::kDraining && !c.buffer.empty() && !Parse(c)) return;
@@ -357,6 +358,10 @@ bool Server::Impl::Handshake(Connection& c) {
   c.peer.certificate = c.tls->Peer();
   c.peer.front_proxy = c.tls->FrontProxy();
   c.peer.showed_certificate = c.tls->ShowedCertificate();
+  if (c.tls->Alpn() == "h2") {
+    BeginHttp2(c);
+    return false;
+  }
   c.state = State::kReadHead;
   SetDeadline(c, options.limits.read_header);
   return true;
