@@ -2,7 +2,11 @@
 
 #include <iterator>
 
+#include "pkg/apiserver/registry/apps/kinds.h"
+#include "pkg/apiserver/registry/coordination/kinds.h"
 #include "pkg/apiserver/registry/core/kinds.h"
+#include "pkg/apiserver/registry/rbac/kinds.h"
+#include "pkg/apiserver/registry/scheduling/kinds.h"
 
 namespace knarr::registry {
 
@@ -10,6 +14,10 @@ std::vector<Kind> BuiltinKinds(const BuiltinDeps& deps) {
   std::vector<Kind> kinds;
   for (std::vector<Kind> (*group)(const BuiltinDeps&) : {
            CoreKinds,
+           AppsKinds,
+           CoordinationKinds,
+           RbacKinds,
+           SchedulingKinds,
        }) {
     std::vector<Kind> some = group(deps);
     kinds.insert(kinds.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
