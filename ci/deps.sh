@@ -98,5 +98,6 @@ install_missing
 unpack schema-packages golang-k8s-api-dev golang-k8s-apimachinery-dev golang-k8s-metrics-dev \
   golang-github-kubernetes-cri-api-dev golang-etcd-server-dev golang-github-google-gnostic-models-dev
 unpack containerd-1.7 containerd
+unpack etcd-3.5 etcd-server
 prepare_schema
 say "all there"
