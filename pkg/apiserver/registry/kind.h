@@ -23,6 +23,10 @@ struct Request;
 class ResponseWriter;
 }  // namespace knarr::http
 
+namespace knarr::managedfields {
+class TypeSchema;
+}
+
 namespace knarr::registry {
 
 using api::Object;
@@ -97,13 +101,19 @@ class Strategy {
     (void)requested;
     return std::nullopt;
   }
-  // The object's own finalizers, beside metadata.finalizers (spec.finalizers of namespaces): while this is true it is not
-  // removed from the store.
+  // The object's own finalizers, beside metadata.finalizers (spec.finalizers of namespaces): while this is true it is
+  // not removed from the store.
   virtual bool HeldBySpec(const Object&) const { return false; }
   // Deletion begins: deletionTimestamp was just set. Namespaces become Terminating.
   virtual void OnDeletionBegun(Object&) const {}
   // Finalizers that deletion without any propagation policy adds: replicationcontrollers and friends orphan.
   virtual bool DefaultOrphan() const { return false; }
+
+  // Deletion answers with the object's last state rather than with a Status (pods, services, claims, ...).
+  virtual bool ReturnDeletedObject() const { return false; }
+  // Fields that this endpoint resets whatever the client says: "status" for the main one, "spec" for /status. They are
+  // not owned by who wrote them.
+  virtual std::vector<std::string> ResetFields() const { return {}; }
 
   // Things outside the object that must change with it: IP addresses, node ports. Called after validation, before the
   // write; the function returned is called with the write's outcome.
@@ -212,6 +222,8 @@ struct Kind {
   int64_t ttl_seconds = 0;
   // Of custom kinds: validation, pruning, defaulting and columns by its CRD; null for the others.
   std::shared_ptr<const void> custom;
+  // Of custom kinds with a schema: its shape for server-side apply, by version; lives as long as `custom`.
+  std::function<const managedfields::TypeSchema*(std::string_view version)> field_schema;
 
   std::string HubApiVersion() const;  // "v1", "apps/v1"
   std::string GroupResource() const;  // "configmaps", "deployments.apps"
