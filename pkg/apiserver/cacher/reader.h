@@ -66,7 +66,8 @@ struct Entry {
     std::shared_ptr<const std::string> kept;
     std::weak_ptr<const std::string> shared;
   };
-  mutable std::mutex mutex_;
+  // Recursive: one encoding may be made from another of the same entry.
+  mutable std::recursive_mutex mutex_;
   mutable std::vector<Encoded> encoded_;
 };
 using EntryPtr = std::shared_ptr<const Entry>;
@@ -138,8 +139,8 @@ class Watcher {
  public:
   enum class State { kMore, kWait, kEnd };
   virtual ~Watcher() = default;  // from any thread but not from within the wake function
-  // Appends at most `max` events. kWait: nothing for now, the wake function will be called once (from any thread; it
-  // must not block). kEnd: over; see status().
+  // Appends at most `max` events, whatever it returns. kWait: nothing more for now, the wake function will be called
+  // once (from any thread; it must not block). kEnd: over; see status().
   virtual State Next(std::vector<WatchEvent>* out, size_t max) = 0;
   virtual void SetWake(std::function<void()> wake) = 0;
   virtual Status status() const = 0;
@@ -164,7 +165,8 @@ class Reader {
 struct CacherOptions {
   std::string resource;         // for logs and metrics: "pods", "deployments.apps"
   std::string prefix;           // "/registry/pods/"
-  size_t window_events = 1024;  // at least; grows up to window_bytes while events are young (75 s)
+  // At least so many; grows up to window_bytes while events are young (75 s). Large objects: not less than 100 events.
+  size_t window_events = 1024;
   size_t window_bytes = 4 << 20;
   std::chrono::seconds bookmark_interval{60};
 };
