@@ -87,6 +87,9 @@ struct FakeClock::State {
   MonoTime mono{std::chrono::hours(1)};
   TimerMap timers;
   uint64_t sequence = 0;
+  // The calls that run at this moment, on threads in Advance.
+  std::map<TimerKey, std::thread::id> running;
+  std::condition_variable ran;
 };
 
 FakeClock::FakeClock(WallTime start) : state_(std::make_shared<State>()) { state_->wall = start; }
@@ -107,8 +110,12 @@ Timer FakeClock::RunAt(MonoTime at, std::function<void()> fn) {
   state_->timers.emplace(key, std::move(fn));
   return Timer([state = std::weak_ptr<State>(state_), key] {
     if (const auto alive = state.lock()) {
-      std::lock_guard inner(alive->mutex);
+      std::unique_lock inner(alive->mutex);
       alive->timers.erase(key);
+      alive->ran.wait(inner, [&] {
+        const auto running = alive->running.find(key);
+        return running == alive->running.end() || running->second == std::this_thread::get_id();
+      });
     }
   });
 }
@@ -122,11 +129,15 @@ void FakeClock::Advance(Duration by) {
     const MonoTime at = std::max(next->first.first, state_->mono);
     state_->wall += std::chrono::duration_cast<WallTime::duration>(at - state_->mono);
     state_->mono = at;
+    const TimerKey key = next->first;
     const std::function<void()> fn = std::move(next->second);
     state_->timers.erase(next);
+    state_->running.emplace(key, std::this_thread::get_id());
     lock.unlock();
     fn();
     lock.lock();
+    state_->running.erase(key);
+    state_->ran.notify_all();
   }
   state_->wall += std::chrono::duration_cast<WallTime::duration>(until - state_->mono);
   state_->mono = until;

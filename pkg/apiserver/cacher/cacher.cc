@@ -91,9 +91,8 @@ class Cacher : public Reader, public storage::WatchSink {
         metrics_(options_),
         core_(std::make_shared<Core>(options_, codec, clock, true, CountsOf(metrics_))),
         pool_(SharedPool()) {
-    core_->SetAskProgress([this] {
-      Post([this] { (void)AskProgress(Context::Background().WithTimeout(kStoreTimeout)); });
-    });
+    core_->SetAskProgress(
+        [this] { Post([this] { (void)AskProgress(Context::Background().WithTimeout(kStoreTimeout)); }); });
   }
 
   ~Cacher() override {
@@ -157,7 +156,8 @@ class Cacher : public Reader, public storage::WatchSink {
       case Freshness::kNotOlderThan: cached = KNARR_TRY(NotOlderThan(ctx, query.revision)); break;
       case Freshness::kConsistent: {
         Start();
-        if (!core_->Look().filled) break;
+        // Not filled yet: soon, most likely, and then one can watch from the answer's revision.
+        if (!core_->Look().filled && (troubled_.load() || !KNARR_TRY(Filled(ctx)))) break;
         cached = KNARR_TRY(Wait(ctx, KNARR_TRY(store_.CurrentRevision(ctx))));
         (cached ? metrics_.consistent_cache : metrics_.consistent_store)->Inc();
         break;
@@ -204,7 +204,7 @@ class Cacher : public Reader, public storage::WatchSink {
   uint64_t Generation() const override { return core_->Generation(); }
 
   Status Ready() const override {
-    const_cast<Cacher*>(this)->Start();
+    const_cast<Cacher*>(this)->Start();  // asking is a use
     if (core_->Look().filled) return {};
     std::lock_guard lock(mutex_);
     return Error(Code::kServiceUnavailable, "the watch cache of {} has not been filled yet{}{}", options_.resource,
@@ -212,10 +212,11 @@ class Cacher : public Reader, public storage::WatchSink {
   }
 
  private:
-  static Core::Counts CountsOf(Metrics& metrics) {
-    return {[&metrics](size_t n) { metrics.dispatched->Inc(static_cast<double>(n)); },
-            [&metrics] { metrics.terminated->Inc(); },
-            [&metrics](int64_t n) { metrics.initial->Inc(static_cast<double>(n)); }};
+  static Core::Counts CountsOf(const Metrics& metrics) {
+    // The core may outlive this object, the process's metrics outlive both.
+    return {[c = metrics.dispatched](size_t n) { c->Inc(static_cast<double>(n)); },
+            [c = metrics.terminated] { c->Inc(); },
+            [c = metrics.initial](int64_t n) { c->Inc(static_cast<double>(n)); }};
   }
 
   // Reads -----------------------------------------------------------------------------------------------------------
@@ -317,6 +318,7 @@ class Cacher : public Reader, public storage::WatchSink {
     Timer old;
     std::lock_guard lock(mutex_);
     problem_ = why;
+    troubled_ = true;
     if (stopping_) return;
     Duration delay = kFirstRetry * (int64_t{1} << std::min(failures_++, 7));
     delay = std::min<Duration>(delay, kLastRetry);
@@ -364,9 +366,7 @@ class Cacher : public Reader, public storage::WatchSink {
       changes.push_back(MakeChange(codec_, std::move(previous), std::move(*entry), kv.mod_revision));
       return {};
     };
-    // Pages of one list can outlive their revision: once more, then.
-    const Result<Revision> revision =
-        ReadAll(ctx.WithTimeout(kStoreTimeout * 10), store_, options_.prefix, 0, each);
+    const Result<Revision> revision = ReadAll(ctx.WithTimeout(kStoreTimeout * 10), store_, options_.prefix, 0, each);
     if (!revision.ok()) return revision.status();
     for (const EntryPtr* before; (before = old.At(at)) != nullptr; at = old.Next(at)) gone.push_back(*before);
     for (EntryPtr& entry : gone) {
@@ -519,8 +519,7 @@ Result<std::unique_ptr<Reader>> NewCacher(CacherOptions options, storage::Store&
   if (options.prefix.size() < 2 || options.prefix.front() != '/' || options.prefix.back() != '/') {
     return Error(Code::kInvalid, "a watch cache needs a prefix between slashes, not \"{}\"", options.prefix);
   }
-  return std::unique_ptr<Reader>(
-      std::make_unique<Cacher>(std::move(options), store, codec, clock, std::move(log)));
+  return std::unique_ptr<Reader>(std::make_unique<Cacher>(std::move(options), store, codec, clock, std::move(log)));
 }
 
 }  // namespace knarr::cacher

@@ -19,9 +19,13 @@ constexpr std::chrono::seconds kBeforeEnd{2};
 // Changes looked at in one turn under the lock.
 constexpr size_t kScan = 512;
 
-bool SameStrings(const StringMap& a, const StringMap& b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
+bool SameStrings(const StringMap& a, const StringMap& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end());
+}
 
-std::string_view NameOf(std::string_view key) { return key.substr(key.rfind('/') + 1); }
+std::string_view NameOf(std::string_view key) {
+  return key.substr(key.rfind('/') + 1);
+}
 
 Status TooOld(Revision asked, Revision from) {
   return errors::Expired(fmt::format("too old resource version: {} ({})", asked, from));
@@ -111,7 +115,9 @@ class CoreWatcher : public Watcher {
         std::optional<WatchEvent> event = Seen(*change);
         if (event) add(std::move(*event));
       }
-      if (collected.bookmark != 0) add({WatchType::kBookmark, nullptr, collected.bookmark});
+      if (collected.bookmark > sub_->told.load(std::memory_order_relaxed)) {
+        add({WatchType::kBookmark, nullptr, collected.bookmark});
+      }
       if (collected.state != State::kMore) return collected.state;
     }
   }
@@ -137,8 +143,8 @@ class CoreWatcher : public Watcher {
       if (!now) return std::nullopt;
       return WatchEvent{WatchType::kDeleted, change.entry, change.revision};
     }
-    const bool before = !change.created &&
-                        (change.previous ? sub_->everything || sub_->filter.Matches(*change.previous) : now);
+    const bool before =
+        !change.created && (change.previous ? sub_->everything || sub_->filter.Matches(*change.previous) : now);
     if (now) return WatchEvent{before ? WatchType::kModified : WatchType::kAdded, change.entry, change.revision};
     if (before) return WatchEvent{WatchType::kDeleted, change.Left(core_->codec_), change.revision};
     return std::nullopt;
@@ -264,9 +270,7 @@ Result<bool> Core::WaitUntil(const Context& ctx, Revision revision, const std::f
     {
       std::unique_lock lock(mutex_);
       ++waiters_;
-      const auto ready = [&] {
-        return fresh() || given_up || closed_ || ctx.Done() || (ask && filled_ && ask_again);
-      };
+      const auto ready = [&] { return fresh() || given_up || closed_ || ctx.Done() || (ask && filled_ && ask_again); };
       if (ctx.deadline()) {
         seen_changed_.wait_until(lock, *ctx.deadline(), ready);
       } else {
@@ -371,7 +375,7 @@ Core::Collected Core::Collect(Subscription& sub, size_t room) {
   if (sub.bookmark_due && !bookmarks_due_) {
     if (out.changes.size() == room) return out;
     sub.bookmark_due = false;
-    if (seen_ > sub.told.load(std::memory_order_relaxed)) out.bookmark = seen_;
+    out.bookmark = seen_;
   }
   sub.waiting = true;
   out.state = Watcher::State::kWait;
@@ -450,7 +454,8 @@ void Core::NotifyBucketLocked(Bucket& bucket, const Change& change, uint64_t pos
 
 void Core::TrimLocked(MonoTime now) {
   while (!window_.empty()) {
-    const bool heavy = window_cost_ > options_.window_bytes && window_.size() > std::min(kLeastEvents, options_.window_events);
+    const bool heavy =
+        window_cost_ > options_.window_bytes && window_.size() > std::min(kLeastEvents, options_.window_events);
     const bool old = window_.size() > options_.window_events && now - window_.front()->at > kFresh;
     if (!heavy && !old) return;
     history_from_ = window_.front()->revision;
@@ -498,8 +503,8 @@ MonoTime Core::NextBookmark(const Subscription& sub, MonoTime now) const {
 Timer Core::ArmLocked(MonoTime at) {
   tick_at_ = at;
   return std::exchange(tick_, clock_.RunAt(at, [weak = weak_from_this()] {
-                         if (const std::shared_ptr<Core> core = weak.lock()) core->Tick();
-                       }));
+    if (const std::shared_ptr<Core> core = weak.lock()) core->Tick();
+  }));
 }
 
 void Core::Tick() {

@@ -1,5 +1,5 @@
-// What a watch cache consists of once bytes are decoded: the present entries, the window of recent changes, and those who
-// watch. One lock, held for the time of a few pointers; filters, encodings and wake functions run outside of it.
+// What a watch cache consists of once bytes are decoded: the present entries, the window of recent changes, and those
+// who watch. One lock, held for the time of a few pointers; filters, encodings and wake functions run outside of it.
 //
 // One writer (the feeder: Fill, Apply, Progress), any number of readers. A Core lives as long as one of its watchers.
 #pragma once
@@ -77,8 +77,8 @@ class Core : public std::enable_shared_from_this<Core> {
   View Look() const;
   int64_t Size() const;
   uint64_t Generation() const { return generation_.load(std::memory_order_acquire); }
-  // Until the cache is filled and has seen the revision: true. false after kReadWait; an error when the context is done.
-  // `ask` makes the store report progress; may be null.
+  // Until the cache is filled and has seen the revision: true. false after kReadWait; an error when the context is
+  // done. `ask` makes the store report progress; may be null.
   Result<bool> WaitUntil(const Context& ctx, Revision revision, const std::function<Status()>& ask);
   // Must be filled. `ends` : when the context of the request does, if so.
   Result<std::unique_ptr<Watcher>> Watch(WatchQuery query, std::optional<MonoTime> ends);

@@ -9,7 +9,9 @@ namespace {
 class DirectWatcher : public Watcher, public storage::WatchSink {
  public:
   DirectWatcher(const CacherOptions& options, const EntryCodec& codec, Clock& clock, Logger log)
-      : codec_(codec), log_(std::move(log)), core_(std::make_shared<Core>(options, codec, clock, false, Core::Counts{})) {}
+      : codec_(codec),
+        log_(std::move(log)),
+        core_(std::make_shared<Core>(options, codec, clock, false, Core::Counts{})) {}
   ~DirectWatcher() override {
     core_->SetAskProgress(nullptr);
     core_->Close(Status());

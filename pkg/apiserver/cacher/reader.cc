@@ -51,6 +51,8 @@ bool Entry::MatchesFields(const fields::Selector& selector) const {
   });
 }
 
-bool Filter::Matches(const Entry& entry) const { return label.Matches(entry.labels) && entry.MatchesFields(field); }
+bool Filter::Matches(const Entry& entry) const {
+  return label.Matches(entry.labels) && entry.MatchesFields(field);
+}
 
 }  // namespace knarr::cacher

@@ -83,8 +83,8 @@ class EntryCodec {
 };
 
 struct Filter {
-  labels::Selector label;
-  fields::Selector field;
+  labels::Selector label = labels::Selector();
+  fields::Selector field = fields::Selector();
   // Of objects that a namespace's prefix does not pick; null: all.
   bool Everything() const { return label.Empty() && field.Empty(); }
   bool Matches(const Entry& entry) const;
@@ -103,7 +103,7 @@ struct ListQuery {
   Revision revision = 0;
   std::string start_key;  // inclusive; with kExact: where a continued list goes on
   int64_t limit = 0;      // of entries that match
-  Filter filter;
+  Filter filter = {};
 };
 
 struct ListAnswer {
@@ -163,8 +163,8 @@ class Reader {
 };
 
 struct CacherOptions {
-  std::string resource;         // for logs and metrics: "pods", "deployments.apps"
-  std::string prefix;           // "/registry/pods/"
+  std::string resource;  // for logs and metrics: "pods", "deployments.apps"
+  std::string prefix;    // "/registry/pods/"
   // At least so many; grows up to window_bytes while events are young (75 s). Large objects: not less than 100 events.
   size_t window_events = 1024;
   size_t window_bytes = 4 << 20;

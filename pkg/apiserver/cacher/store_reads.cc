@@ -9,7 +9,9 @@ namespace {
 
 constexpr int64_t kPage = 500;
 
-std::string After(const std::string& key) { return key + '\0'; }
+std::string After(const std::string& key) {
+  return key + '\0';
+}
 
 }  // namespace
 

@@ -36,7 +36,9 @@ Tree::Snapshot::Position Tree::Snapshot::LowerBound(std::string_view key) const 
   return {chunk, index};
 }
 
-const EntryPtr* Tree::Snapshot::Find(std::string_view key) const { return root_ ? FindIn(*root_, key) : nullptr; }
+const EntryPtr* Tree::Snapshot::Find(std::string_view key) const {
+  return root_ ? FindIn(*root_, key) : nullptr;
+}
 
 int64_t Tree::Snapshot::CountFrom(Position from, std::string_view prefix) const {
   if (!At(from)) return 0;
@@ -50,7 +52,9 @@ int64_t Tree::Snapshot::CountFrom(Position from, std::string_view prefix) const 
   return count;
 }
 
-const EntryPtr* Tree::Find(std::string_view key) const { return FindIn(*root_, key); }
+const EntryPtr* Tree::Find(std::string_view key) const {
+  return FindIn(*root_, key);
+}
 
 EntryPtr Tree::Put(EntryPtr entry) {
   Root& root = root_.Own();

@@ -1,9 +1,9 @@
 // The present entries of one resource, in key order: a list of chunks of at most 64 entries, all copied on write.
 //
-// A snapshot is one reference, whatever the number of entries; a write copies only what a snapshot still holds (the list
-// of chunks, about 1/40 of the number of entries, and one chunk), and nothing where there is none.
-// A Tree is written by one thread; Snapshot() must not run at the same time as a write (the cache's lock); snapshots are
-// read without any lock.
+// A snapshot is one reference, whatever the number of entries; a write copies only what a snapshot still holds (the
+// list of chunks, about 1/40 of the number of entries, and one chunk), and nothing where there is none. A Tree is
+// written by one thread; Snapshot() must not run at the same time as a write (the cache's lock); snapshots are read
+// without any lock.
 #pragma once
 
 #include <atomic>
