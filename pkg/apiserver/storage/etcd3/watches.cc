@@ -185,7 +185,6 @@ Status Watches::RunStream(const Context& context) {
     const Lock lock(state.mutex);
     state.stream = nullptr;
   }
-  call.grpc().TryCancel();
   const grpc::Status status = stream->Finish();
   client_.Avoid(*endpoint);
   return ToStatus(context, status, endpoint->url);
