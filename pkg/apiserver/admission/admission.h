@@ -51,14 +51,21 @@ struct PluginDeps {
   auth::Authorizer* authorizer = nullptr;
   Clock* clock = nullptr;
   Logger log;
-  std::string config_file;  // of this plugin, from --admission-control-config-file; "" for none
+  // Of this plugin, from --admission-control-config-file: its text (YAML or JSON; "" for none) and where it came from.
+  std::string config, config_file;
+  // --default-not-ready-toleration-seconds, --default-unreachable-toleration-seconds
+  int64_t not_ready_toleration_seconds = 300, unreachable_toleration_seconds = 300;
 };
 
 // pods "web" is forbidden: <why>
 Status Forbidden(const Attributes& attributes, std::string_view why);
+// The same of an error; one that is forbidden already is not wrapped again.
+Status Forbidden(const Attributes& attributes, const Status& why);
+// Of the request, else of the object, else its generateName; upstream's "Unknown!" where there is none.
+std::string NameOf(const Attributes& attributes);
 
-// Plugins in upstream's order, all of them or what the flags say. Unknown names are errors:
-//   unknown admission plugin "X"; known ones that are not built yet say so.
+// Plugins in upstream's order, all of them or what the flags say. Errors:
+//   enable-admission-plugins plugin "X" is unknown; known ones that are not built say so.
 struct ChainOptions {
   std::vector<std::string> enable, disable;
   std::string config_file;
@@ -81,7 +88,7 @@ struct KnownPlugin {
   std::string_view name;
   bool on_by_default;
   // null: known and not built; enabling it is refused.
-  std::unique_ptr<Plugin> (*make)(const PluginDeps& deps);
+  Result<std::unique_ptr<Plugin>> (*make)(const PluginDeps& deps);
 };
 const std::vector<KnownPlugin>& KnownPlugins();
 
