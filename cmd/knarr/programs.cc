@@ -1,6 +1,7 @@
 #include "cmd/knarr/programs.h"
 
 #include "pkg/cli/cli.h"
+#include "pkg/cli/datastore.h"
 
 namespace knarr {
 namespace {
@@ -11,6 +12,7 @@ constexpr Program kPrograms[] = {
     {"logs", "prints the output of a container", false, cli::LogsMain},
     {"exec", "runs a command in a container", false, cli::ExecMain},
     {"why", "says why a pod is not Ready and what to do", false, cli::WhyMain},
+    {"datastore", "saves, restores, moves and shows what keeps the API server's objects", false, cli::DatastoreMain},
     {"shutdown", "stops all pods, dependents first", false, cli::ShutdownMain},
 };
 

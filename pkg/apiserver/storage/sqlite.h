@@ -36,6 +36,8 @@ Status BackupSqlite(const Context& ctx, const std::string& data_dir, const std::
 // Puts a backup in place of the data. The store must not be open; what was there is kept as state.db.<time>.
 // Revisions go on above both the backup's and the old file's newest, so that no watcher is fooled.
 Status RestoreSqlite(const Context& ctx, const std::string& backup_file, const std::string& data_dir);
+// Of a store that may be in use. `check`: read all of it, kDataLoss where it is damaged.
+Result<StoreStatus> StatusOfSqlite(const Context& ctx, const std::string& data_dir, bool check);
 // Every live key of `from`, written to an empty `to` (kFailedPrecondition if it has keys under /registry/).
 // Returns how many.
 Result<int64_t> Migrate(const Context& ctx, Store& from, Store& to);

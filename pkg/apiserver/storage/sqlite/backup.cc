@@ -84,7 +84,7 @@ Revision NewestOf(const std::string& file) {
   return read().value_or(0);
 }
 
-// A clients' idea of how long these live is in the keys; how long they had left is not.
+// What the API server gives such keys; how long they had left is not known.
 int64_t TtlOf(std::string_view key) {
   if (key.starts_with("/registry/events/")) return 3600;
   if (key.starts_with("/registry/masterleases/")) return 15;
@@ -152,6 +152,26 @@ Status RestoreSqlite(const Context& ctx, const std::string& backup_file, const s
   KNARR_TRY(Rename(unfinished, file));
   guard.Finished();
   return Sync(data_dir, O_RDONLY | O_DIRECTORY);
+}
+
+Result<StoreStatus> StatusOfSqlite(const Context& ctx, const std::string& data_dir, bool check) {
+  KNARR_TRY(ctx.Err());
+  const std::string file = sqlite::DatabaseFile(data_dir);
+  if (!PathExists(file)) return Error(Code::kNotFound, "{} does not exist", file);
+  auto database = KNARR_TRY(Database::Open(file, SQLITE_OPEN_READWRITE, kCacheKib));
+  KNARR_TRY(sqlite::CheckFormat(*database));
+  if (check) KNARR_TRY(sqlite::CheckContent(*database));
+  const sqlite::Meta meta = KNARR_TRY(sqlite::ReadMeta(*database));
+  StoreStatus status{.backend = "sqlite",
+                     .bytes_in_use = meta.live_bytes,
+                     .revision = meta.revision,
+                     .compacted = meta.compacted,
+                     .detail = file};
+  for (const char* suffix : {"", "-wal"}) {
+    struct stat info {};
+    if (::stat((file + suffix).c_str(), &info) == 0) status.bytes += info.st_size;
+  }
+  return status;
 }
 
 Result<int64_t> Migrate(const Context& ctx, Store& from, Store& to) {
