@@ -31,7 +31,8 @@ def emit(model):
     index = {message.full_name: i for i, message in enumerate(model.messages)}
     messages, fields, extras = [], [], []
     for i, message in enumerate(model.messages):
-        flags = [name for name, on in (("kTypeMeta", message.type_meta), ("kHoldsQuantity", message.holds_quantity)) if on]
+        flags = [name for name, on in (("kTypeMeta", message.type_meta), ("kHoldsQuantity", message.holds_quantity),
+                                       ("kAtomicStruct", message.atomic)) if on]
         messages.append(
             f"    {{{strings.add(message.full_name)}, {strings.add(message.go_type)}, {len(fields)}, "
             f"{len(message.fields)}, Special::{message.special}, {' | '.join(flags) or '0'}}},  // {i}")
@@ -53,7 +54,8 @@ def emit(model):
         '#include "pkg/api/schema/tables.h"', "",
         "namespace knarr::schema {", "namespace {",
         "constexpr uint8_t kOmitEmpty = Field::kOmitEmpty, kOptional = Field::kOptional;",
-        "constexpr uint8_t kTypeMeta = Message::kTypeMeta, kHoldsQuantity = Message::kHoldsQuantity;", "}  // namespace", "",
+        "constexpr uint8_t kTypeMeta = Message::kTypeMeta, kHoldsQuantity = Message::kHoldsQuantity;",
+        "constexpr uint8_t kAtomicStruct = 4;  // read by pkg/api/managedfields", "}  // namespace", "",
         "extern const char kStrings[] =", *strings.lines(), "    ;", "",
         "extern const Message kMessages[] = {", *messages, "};",
         f"extern const uint16_t kMessageCount = {len(messages)};", "",

@@ -40,6 +40,7 @@ class Message:
     type_meta: bool  # embeds metav1.TypeMeta: accepts apiVersion and kind
     fields: list
     holds_quantity: bool = False  # somewhere below: decoding has to check it
+    atomic: bool = False  # the type is declared +structType=atomic
 
 
 class Model:
@@ -78,6 +79,7 @@ class Model:
             result.special = "kSliceWrapper"
             result.fields = [Field("items", 1, "kSlice", result.go_type, "string", None, "string", False, True)]
             return result
+        result.atomic = "atomic" in go.markers.get("structType", []) + go.markers.get("mapType", [])
         go = self._struct_of(go)
         by_number = {entry.number: entry for entry in proto.fields}
         for entry in go.fields:
