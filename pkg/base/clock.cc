@@ -92,7 +92,9 @@ struct FakeClock::State {
   std::condition_variable ran;
 };
 
-FakeClock::FakeClock(WallTime start) : state_(std::make_shared<State>()) { state_->wall = start; }
+FakeClock::FakeClock(WallTime start) : state_(std::make_shared<State>()) {
+  state_->wall = start;
+}
 
 WallTime FakeClock::Now() const {
   std::lock_guard lock(state_->mutex);

@@ -83,7 +83,8 @@ std::string_view ToString(ErrorType type) {
 
 std::string FieldError::Body() const {
   std::string body(field::ToString(type));
-  if (PrintsValue(*this)) body.append(": ").append(value);
+  // Upstream leaves out a value it calls omitted; every other one prints as something.
+  if (PrintsValue(*this) && !value.empty()) body.append(": ").append(value);
   if (!detail.empty()) body.append(": ").append(detail);
   return body;
 }

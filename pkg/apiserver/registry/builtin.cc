@@ -3,8 +3,11 @@
 #include <iterator>
 
 #include "pkg/apiserver/registry/apps/kinds.h"
+#include "pkg/apiserver/registry/autoscaling/kinds.h"
+#include "pkg/apiserver/registry/batch/kinds.h"
 #include "pkg/apiserver/registry/coordination/kinds.h"
 #include "pkg/apiserver/registry/core/kinds.h"
+#include "pkg/apiserver/registry/policy/kinds.h"
 #include "pkg/apiserver/registry/rbac/kinds.h"
 #include "pkg/apiserver/registry/scheduling/kinds.h"
 
@@ -15,7 +18,10 @@ std::vector<Kind> BuiltinKinds(const BuiltinDeps& deps) {
   for (std::vector<Kind> (*group)(const BuiltinDeps&) : {
            CoreKinds,
            AppsKinds,
+           AutoscalingKinds,
+           BatchKinds,
            CoordinationKinds,
+           PolicyKinds,
            RbacKinds,
            SchedulingKinds,
        }) {
