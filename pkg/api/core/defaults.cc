@@ -242,7 +242,15 @@ void SetDefaults(core::Namespace& space) {
   if (!name.empty()) (*space.mutable_metadata()->mutable_labels())["kubernetes.io/metadata.name"] = name;
 }
 
+// The new field and the first of the old one are the same; what old clients know wins.
 void SetDefaults(core::Node& node) {
+  core::NodeSpec& spec = *node.mutable_spec();
+  if (!spec.podcidr().empty() && (spec.podcidrs_size() == 0 || spec.podcidrs(0) != spec.podcidr())) {
+    spec.clear_podcidrs();
+    spec.add_podcidrs(spec.podcidr());
+  } else if (spec.podcidr().empty() && spec.podcidrs_size() > 0) {
+    spec.set_podcidr(spec.podcidrs(0));
+  }
   core::NodeStatus& status = *node.mutable_status();
   RoundUpToMilli(status.mutable_capacity());
   RoundUpToMilli(status.mutable_allocatable());

@@ -10,6 +10,7 @@
 #include "pkg/api/types.h"
 
 namespace k8s::io::api::core::v1 {
+class Binding;
 class ConfigMap;
 class Endpoints;
 class Event;
@@ -34,6 +35,8 @@ struct PodValidationOptions {
   bool allow_namespaced_sysctls_for_host_net_and_host_ipc = false;
   // False for pod templates.
   bool resource_is_pod = true;
+  // False where the registry has validated metadata already.
+  bool validate_metadata = true;
 };
 
 // ValidatePodCreate: everything a new pod must be.
@@ -63,6 +66,14 @@ std::string_view ToString(QosClass qos);
 
 field::ErrorList ValidateConfigMapUpdate(const core::ConfigMap& updated, const core::ConfigMap& old);
 field::ErrorList ValidateSecretUpdate(const core::Secret& updated, const core::Secret& old);
+// Pods keep their spec: images, activeDeadlineSeconds, tolerations, and (of gated pods) gates and node selection may
+// change.
+field::ErrorList ValidatePodUpdate(const core::Pod& updated, const core::Pod& old, const PodValidationOptions& options);
+field::ErrorList ValidatePodStatusUpdate(const core::Pod& updated, const core::Pod& old,
+                                         const PodValidationOptions& options);
+field::ErrorList ValidatePodEphemeralContainersUpdate(const core::Pod& updated, const core::Pod& old,
+                                                      const PodValidationOptions& options);
+field::ErrorList ValidatePodBinding(const core::Binding& binding);
 field::ErrorList ValidateNamespace(const core::Namespace& space);
 field::ErrorList ValidateNamespaceStatusUpdate(const core::Namespace& updated, const core::Namespace& old);
 field::ErrorList ValidateNamespaceFinalizeUpdate(const core::Namespace& updated, const core::Namespace& old);

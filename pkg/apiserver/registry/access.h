@@ -13,6 +13,10 @@
 #include "pkg/api/object/object.h"
 #include "pkg/base/context.h"
 
+namespace k8s::io::apimachinery::pkg::apis::meta::v1 {
+class DeleteOptions;
+}
+
 namespace knarr::registry {
 
 using ObjectRef = std::shared_ptr<const api::Object>;
@@ -46,6 +50,10 @@ class Access {
   // uid "": whatever it is.
   virtual Status Delete(const Context& ctx, GroupResource what, std::string_view ns, std::string_view name,
                         std::string_view uid) = 0;
+  // As a client's DELETE with these options: preconditions, grace period, propagation. The default is for fakes: it
+  // compares the preconditions with a fresh read and deletes as above.
+  virtual Status DeleteWithOptions(const Context& ctx, GroupResource what, std::string_view ns, std::string_view name,
+                                   const ::knarr::meta::DeleteOptions& options);
 };
 
 }  // namespace knarr::registry

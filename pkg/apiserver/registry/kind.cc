@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include "k8s.io/apimachinery/pkg/apis/meta/v1/generated.pb.h"
+#include "pkg/api/errors/errors.h"
 #include "pkg/api/scheme/scheme.h"
+#include "pkg/apiserver/registry/access.h"
 
 namespace knarr::registry {
 namespace {
@@ -92,6 +94,23 @@ Kind BuiltinKind(std::string_view group, std::string_view resource, std::vector<
   kind.storage_version = kind.HubApiVersion();
   kind.storage_prefix = fmt::format("/registry/{}/", resource);
   return kind;
+}
+
+Status Access::DeleteWithOptions(const Context& ctx, struct GroupResource what, std::string_view ns,
+                                 std::string_view name, const ::knarr::meta::DeleteOptions& options) {
+  const auto& wanted = options.preconditions();
+  if (wanted.has_resourceversion()) {
+    const ObjectRef object = KNARR_TRY(GetConsistent(ctx, what, ns, name));
+    const std::string& version = object->metadata().resourceversion();
+    if (version != wanted.resourceversion()) {
+      return errors::Conflict(
+          what.group, what.resource, name,
+          fmt::format("the ResourceVersion in the precondition ({}) does not match the ResourceVersion in record ({}). "
+                      "The object might have been modified",
+                      wanted.resourceversion(), version));
+    }
+  }
+  return Delete(ctx, what, ns, name, wanted.uid());
 }
 
 }  // namespace knarr::registry

@@ -171,6 +171,7 @@ struct Subresource {
 
   // status, finalize, approval, ephemeralcontainers, resize: the object itself through another strategy (PUT, PATCH;
   // GET is the object).
+  // Only what `verbs` names is served: binding has a strategy for Access::Update, and is POSTed to.
   std::shared_ptr<const Strategy> strategy;
 
   // scale: reads and writes something computed from the object. `apply` changes the object (it is then updated through

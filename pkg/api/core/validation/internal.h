@@ -113,6 +113,10 @@ void ValidateLabels(const google::protobuf::Map<std::string, std::string>& label
 void ValidateLabelName(std::string_view name, const Path& path, ErrorList& errors);
 void ValidateLabelSelector(const meta::LabelSelector& selector, const Path& path, ErrorList& errors);
 
+// --- pods (pod.cc)
+// What new and changed pods must be alike.
+void ValidatePodMetadataAndSpec(const core::Pod& pod, const PodValidationOptions& options, ErrorList& errors);
+
 // --- volumes (volumes.cc, remote_volumes.cc, projected.cc, claims.cc)
 Volumes ValidateVolumes(const core::PodSpec& spec, std::string_view pod_name, const Path& path,
                         const PodValidationOptions& options, ErrorList& errors);

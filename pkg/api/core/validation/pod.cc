@@ -125,20 +125,28 @@ void ValidateContainersOnlyForPod(const Containers& containers, const Path& list
 }
 
 }  // namespace
-}  // namespace validation
 
-field::ErrorList ValidatePod(const core::Pod& pod, const PodValidationOptions& options) {
-  using namespace validation;  // NOLINT: the steps below are all of that namespace
+void ValidatePodMetadataAndSpec(const core::Pod& pod, const PodValidationOptions& options, ErrorList& errors) {
   const core::PodSpec& spec = pod.spec();
   const Path metadata("metadata");
   const Path path("spec");
-  ErrorList errors;
-  ValidateObjectMeta(pod.metadata(), names::NameIsDNSSubdomain, metadata, errors);
+  if (options.validate_metadata) {
+    ValidateObjectMeta(pod.metadata(), names::NameIsDNSSubdomain, metadata, errors);
+  }
   ValidatePodSpecificAnnotations(pod, metadata.Child("annotations"), options, errors);
   ValidatePodSpec(spec, pod.metadata().name(), path, options, errors);
   ForbidTokensWithoutAccount(spec, path, errors);
   ValidateContainersOnlyForPod(spec.containers(), path.Child("containers"), errors);
   ValidateContainersOnlyForPod(spec.initcontainers(), path.Child("initContainers"), errors);
+}
+
+}  // namespace validation
+
+field::ErrorList ValidatePod(const core::Pod& pod, const PodValidationOptions& options) {
+  const core::PodSpec& spec = pod.spec();
+  const field::Path path("spec");
+  field::ErrorList errors;
+  validation::ValidatePodMetadataAndSpec(pod, options, errors);
   if (spec.ephemeralcontainers_size() > 0) {
     errors.push_back(field::Forbidden(path.Child("ephemeralContainers"), "cannot be set on create"));
   }
@@ -146,7 +154,7 @@ field::ErrorList ValidatePod(const core::Pod& pod, const PodValidationOptions& o
     errors.push_back(
         field::Forbidden(path.Child("nodeName"), "cannot be set until all schedulingGates have been cleared"));
   }
-  ValidateAnnotationsMatchFields(pod, path, errors);
+  validation::ValidateAnnotationsMatchFields(pod, path, errors);
   return errors;
 }
 

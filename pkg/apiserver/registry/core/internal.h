@@ -12,6 +12,7 @@ Kind NamespaceKind();
 Kind NodeKind();
 Kind EventKind();
 Kind EndpointsKind();
+Kind PodKind();
 
 // A status subresource: GET, PATCH and PUT of the object itself.
 inline Subresource StatusSubresource(std::shared_ptr<const Strategy> strategy) {
