@@ -3,6 +3,7 @@
 #include "k8s.io/api/rbac/v1/generated.pb.h"
 #include "pkg/api/meta/validation.h"
 #include "pkg/api/rbac/validation.h"
+#include "pkg/apiserver/auth/authz/escalation.h"
 #include "pkg/apiserver/registry/printers.h"
 #include "pkg/apiserver/registry/strategies.h"
 
@@ -14,6 +15,12 @@ constexpr std::string_view kGroup = "rbac.authorization.k8s.io";
 template <typename T>
 class RoleStrategy : public TypedStrategy<T> {
  public:
+  explicit RoleStrategy(auth::Authorizer* authorizer) : authorizer_(authorizer) {}
+  // Nobody grants what they do not have.
+  Result<Strategy::Finish> Begin(const RequestContext& rc, Object& role, const Object* old) const override {
+    KNARR_TRY(auth::CheckRoleEscalation(rc, authorizer_, role, old, std::is_same_v<T, rbac::ClusterRole>));
+    return Strategy::Finish();
+  }
   field::ErrorList Check(const RequestContext&, const T& role) const override {
     if constexpr (std::is_same_v<T, rbac::Role>) {
       return api::ValidateRole(role);
@@ -28,11 +35,19 @@ class RoleStrategy : public TypedStrategy<T> {
     if (created.size() > 2 && created.front() == '"') created = created.substr(1, created.size() - 2);
     return {role.metadata().name(), std::move(created)};
   }
+
+ private:
+  auth::Authorizer* const authorizer_;
 };
 
 template <typename T>
 class BindingStrategy : public TypedStrategy<T> {
  public:
+  explicit BindingStrategy(auth::Authorizer* authorizer) : authorizer_(authorizer) {}
+  Result<Strategy::Finish> Begin(const RequestContext& rc, Object& binding, const Object* old) const override {
+    KNARR_TRY(auth::CheckBindingEscalation(rc, authorizer_, binding, old, std::is_same_v<T, rbac::ClusterRoleBinding>));
+    return Strategy::Finish();
+  }
   void Default(T& binding) const override { api::SetDefaults(binding); }
   field::ErrorList Check(const RequestContext&, const T& binding) const override {
     if constexpr (std::is_same_v<T, rbac::RoleBinding>) {
@@ -71,6 +86,9 @@ class BindingStrategy : public TypedStrategy<T> {
             std::move(groups),
             std::move(accounts)};
   }
+
+ private:
+  auth::Authorizer* const authorizer_;
 };
 
 Kind Make(std::string_view resource, std::shared_ptr<const Strategy> strategy) {
@@ -82,11 +100,11 @@ Kind Make(std::string_view resource, std::shared_ptr<const Strategy> strategy) {
 
 }  // namespace
 
-std::vector<Kind> RbacKinds(const BuiltinDeps&) {
-  return {Make("roles", std::make_shared<RoleStrategy<rbac::Role>>()),
-          Make("clusterroles", std::make_shared<RoleStrategy<rbac::ClusterRole>>()),
-          Make("rolebindings", std::make_shared<BindingStrategy<rbac::RoleBinding>>()),
-          Make("clusterrolebindings", std::make_shared<BindingStrategy<rbac::ClusterRoleBinding>>())};
+std::vector<Kind> RbacKinds(const BuiltinDeps& deps) {
+  return {Make("roles", std::make_shared<RoleStrategy<rbac::Role>>(deps.authorizer)),
+          Make("clusterroles", std::make_shared<RoleStrategy<rbac::ClusterRole>>(deps.authorizer)),
+          Make("rolebindings", std::make_shared<BindingStrategy<rbac::RoleBinding>>(deps.authorizer)),
+          Make("clusterrolebindings", std::make_shared<BindingStrategy<rbac::ClusterRoleBinding>>(deps.authorizer))};
 }
 
 }  // namespace knarr::registry
