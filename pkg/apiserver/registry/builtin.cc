@@ -2,6 +2,8 @@
 
 #include <iterator>
 
+#include "pkg/apiserver/auth/reviews/reviews.h"
+#include "pkg/apiserver/auth/serviceaccount/serviceaccount.h"
 #include "pkg/apiserver/registry/apps/kinds.h"
 #include "pkg/apiserver/registry/autoscaling/kinds.h"
 #include "pkg/apiserver/registry/batch/kinds.h"
@@ -18,6 +20,7 @@ std::vector<Kind> BuiltinKinds(const BuiltinDeps& deps) {
   for (std::vector<Kind> (*group)(const BuiltinDeps&) : {
            CoreKinds,
            AppsKinds,
+           auth::ReviewKinds,
            AutoscalingKinds,
            BatchKinds,
            CoordinationKinds,
@@ -27,6 +30,12 @@ std::vector<Kind> BuiltinKinds(const BuiltinDeps& deps) {
        }) {
     std::vector<Kind> some = group(deps);
     kinds.insert(kinds.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
+  }
+  if (deps.service_account_keys) {
+    for (Kind& kind : kinds) {
+      if (kind.group.empty() && kind.resource == "serviceaccounts")
+        kind.subresources.push_back(auth::TokenSubresource(deps.service_account_keys));
+    }
   }
   return kinds;
 }
