@@ -9,7 +9,9 @@ namespace {
 
 constexpr int kMaxInformational = 8;
 
-Result<net::StreamPtr> Open(const Context& ctx, const ClientRequest& request) {
+Result<net::StreamPtr> Open(const Context& caller, const ClientRequest& request) {
+  const Context ctx =
+      request.dial_timeout > Context::Duration::zero() ? caller.WithTimeout(request.dial_timeout) : caller;
   const Url& url = request.url;
   const std::string& socket = url.scheme == "unix" ? url.host : request.unix_path;
   net::StreamPtr plain;
@@ -229,30 +231,50 @@ Status Stream(const Context& ctx, const ClientRequest& request, const std::funct
   return status.ok() ? status : status.WithContext(Operation(request));
 }
 
+Result<Upgraded> UpgradeOrStream(const Context& ctx, const ClientRequest& request,
+                                 const std::function<Status(const Response&)>& head,
+                                 const std::function<Status(std::string_view)>& chunk) {
+  const std::string text = KNARR_TRY(RequestText(request));
+  net::StreamPtr stream = KNARR_TRY(Open(ctx, request));
+  KNARR_TRY(stream->Write(ctx, text));
+  Reader reader(ctx, *stream, request, std::numeric_limits<uint64_t>::max());
+  KNARR_TRY(reader.ReadHead());
+  Upgraded upgraded;
+  upgraded.response = reader.TakeHead();
+  if (upgraded.response.status != 101) {
+    KNARR_TRY(head(upgraded.response));
+    for (;;) {
+      const std::string piece = KNARR_TRY(reader.ReadBody());
+      if (piece.empty()) return Upgraded{};
+      KNARR_TRY(chunk(piece));
+    }
+  }
+  const Headers& headers = upgraded.response.headers;
+  if (!headers.HasToken("Connection", "upgrade") || headers.Get("Upgrade").empty()) {
+    return Error(Code::kServiceUnavailable, "unable to upgrade connection: the 101 answer names no protocol");
+  }
+  stream->Unread(reader.TakeUnread());
+  upgraded.stream = std::move(stream);
+  return upgraded;
+}
+
 Result<Upgraded> Upgrade(const Context& ctx, const ClientRequest& request) {
-  const auto run = [&]() -> Result<Upgraded> {
-    const std::string text = KNARR_TRY(RequestText(request));
-    net::StreamPtr stream = KNARR_TRY(Open(ctx, request));
-    KNARR_TRY(stream->Write(ctx, text));
-    Reader reader(ctx, *stream, request, std::numeric_limits<uint64_t>::max());
-    KNARR_TRY(reader.ReadHead());
-    Upgraded upgraded;
-    upgraded.response = reader.TakeHead();
-    if (upgraded.response.status != 101) {
-      KNARR_TRY(ReadWhole(reader, request, true, &upgraded.response.body));
-      return upgraded;
-    }
-    const Headers& headers = upgraded.response.headers;
-    if (!headers.HasToken("Connection", "upgrade") || headers.Get("Upgrade").empty()) {
-      return Error(Code::kServiceUnavailable, "unable to upgrade connection: the 101 answer names no protocol");
-    }
-    stream->Unread(reader.TakeUnread());
-    upgraded.stream = std::move(stream);
-    return upgraded;
-  };
-  Result<Upgraded> result = run();
-  if (!result.ok()) return result.status().WithContext(Operation(request));
-  return result;
+  Response other;
+  Result<Upgraded> upgraded = UpgradeOrStream(
+      ctx, request,
+      [&](const Response& head) {
+        other = head;
+        return Status();
+      },
+      [&](std::string_view piece) {
+        if (other.body.size() < request.max_body) other.body += piece.substr(0, request.max_body - other.body.size());
+        return other.body.size() < request.max_body ? Status() : Error(Code::kRequestEntityTooLarge, "cut off");
+      });
+  if (upgraded.ok() && upgraded->stream) return upgraded;
+  // An answer that was cut off at the limit is one, too.
+  if (!upgraded.ok() && (other.status == 0 || !upgraded.status().Is(Code::kRequestEntityTooLarge)))
+    return upgraded.status().WithContext(Operation(request));
+  return Upgraded{.stream = nullptr, .response = std::move(other)};
 }
 
 }  // namespace knarr::http

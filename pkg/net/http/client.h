@@ -32,6 +32,8 @@ struct ClientRequest {
   // Safe because a connection carries one response.
   bool lenient_newlines = false;
   int max_redirects = 0;
+  // For the dial and the TLS handshake alone, in exchanges that may last; zero: no limit of its own.
+  Context::Duration dial_timeout{};
   // Asked before each redirect; false ends with the redirect as the response. Null: all (up to max_redirects).
   std::function<bool(const Url& from, const Url& to)> follow;
 };
@@ -59,5 +61,10 @@ struct Upgraded {
   Response response;  // of the 101 too
 };
 Result<Upgraded> Upgrade(const Context& ctx, const ClientRequest& request);
+// The same, but any other answer is streamed as by Stream (then `stream` is null and the response empty). Errors do not
+// name the request.
+Result<Upgraded> UpgradeOrStream(const Context& ctx, const ClientRequest& request,
+                                 const std::function<Status(const Response& head)>& head,
+                                 const std::function<Status(std::string_view)>& chunk);
 
 }  // namespace knarr::http

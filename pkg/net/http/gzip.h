@@ -31,6 +31,10 @@ class GzipWriter : public ResponseWriter {
   Status Write(std::string_view bytes) override;
   Status Flush() override;
   void Pump(std::unique_ptr<BodySource> source) override;
+  void Abort() override {
+    finished_ = true;
+    next_.Abort();
+  }
   Result<net::StreamPtr> Hijack() override;
   bool HeaderSent() const override { return next_.HeaderSent(); }
   int status() const override { return status_; }

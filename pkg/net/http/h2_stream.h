@@ -63,6 +63,7 @@ class Http2Writer : public ResponseWriter {
   Status Write(std::string_view bytes) override;
   Status Flush() override;
   void Pump(std::unique_ptr<BodySource> source) override;
+  void Abort() override { error_ = knarr::Error(Code::kCancelled, "http: the response was given up"); }
   Result<net::StreamPtr> Hijack() override;
   bool HeaderSent() const override { return header_sent_; }
   int status() const override { return status_; }

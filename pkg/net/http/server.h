@@ -96,6 +96,9 @@ class ResponseWriter {
   // Hands the rest of the body to the server and lets the handler return. After WriteHeader (200 is implied). A reader
   // that stalls longer than Limits::write_stall is cut off. The source may outlive the request's pool, not the server.
   virtual void Pump(std::unique_ptr<BodySource> source);
+  // Gives the response up: the client sees that it is not complete (the connection or the stream ends early). For
+  // proxies whose backend broke off.
+  virtual void Abort() {}
   // Takes the connection away from HTTP (upgrades): nothing of a response was sent and nothing will be.
   virtual Result<net::StreamPtr> Hijack() = 0;
   virtual bool HeaderSent() const = 0;
