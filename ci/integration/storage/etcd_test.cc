@@ -2,13 +2,15 @@
 #include <stdlib.h>
 
 #include <boost/test/unit_test.hpp>
-#include <set>
+#include <map>
 #include <thread>
 
 #include "ci/integration/lib/etcd.h"
 #include "pkg/apiserver/storage/contract_test.h"
 #include "pkg/apiserver/storage/etcd3.h"
+#include "pkg/apiserver/storage/sqlite.h"
 #include "pkg/base/file.h"
+#include "pkg/cli/datastore.h"
 #include "pkg/net/tls/tls.h"
 
 namespace knarr::storage {
@@ -143,6 +145,34 @@ BOOST_AUTO_TEST_CASE(servers_compact_by_turns) {
   }
   BOOST_TEST(expired);
   BOOST_TEST(Must(store->Get(kCtx, "/a"))->mod_revision == second);
+}
+
+BOOST_AUTO_TEST_CASE(a_datastore_moves_to_etcd_and_back) {
+  std::string dir = "/tmp/knarr-migrate-XXXXXX";
+  BOOST_REQUIRE(::mkdtemp(dir.data()) != nullptr);
+  const auto etcd = Must(Etcd::Start({}));
+  std::map<std::string, std::string> wanted;
+  {
+    const auto sqlite = Must(OpenSqlite({.data_dir = dir + "/from"}));
+    for (int i = 0; i < 700; ++i) {
+      const std::string key = fmt::format("/registry/pods/default/{:03}", i);
+      wanted[key] = std::string("k8s\0", 4) + std::to_string(i);
+      BOOST_REQUIRE(Must(sqlite->Create(kCtx, key, wanted[key], 0)).succeeded);
+    }
+  }
+  const std::string servers = "--etcd-servers=" + etcd->endpoint();
+  BOOST_TEST(cli::DatastoreMain({"migrate", "--data-dir=" + dir + "/from", servers}) == 0);
+  BOOST_TEST(cli::DatastoreMain({"migrate", "--data-dir=" + dir + "/from", servers}) == 1);  // not empty any more
+  BOOST_TEST(cli::DatastoreMain({"status", servers}) == 0);
+  BOOST_TEST(cli::DatastoreMain({"migrate", "--to=sqlite", "--data-dir=" + dir + "/back", servers}) == 0);
+  const auto back = Must(OpenSqlite({.data_dir = dir + "/back"}));
+  const auto there = Open({etcd->endpoint()});
+  for (Store* store : {there.get(), back.get()}) {
+    std::map<std::string, std::string> found;
+    for (KeyValue& kv : Must(store->List(kCtx, "/registry/", {})).items) found[kv.key] = kv.value;
+    BOOST_TEST((found == wanted));
+  }
+  Must(RemoveAll(dir));
 }
 
 BOOST_AUTO_TEST_CASE(without_etcd_it_says_so) {

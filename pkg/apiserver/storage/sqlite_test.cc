@@ -308,6 +308,36 @@ BOOST_AUTO_TEST_CASE(a_damaged_file_is_refused) {
   BOOST_TEST(Must(Open(dir.path)->Count(kCtx, "/")) == 300);
 }
 
+BOOST_AUTO_TEST_CASE(a_lost_log_is_noticed) {
+  const TempDir dir;
+  const std::string data = dir.path + "/data", copy = dir.path + "/copy", backup = dir.path + "/backup";
+  const auto store = Open(data);
+  Revision last = 0;
+  for (int i = 0; i < 20; ++i) last = Create(*store, fmt::format("/{}", i), std::string(3000, 'x'));
+  // As a crash leaves it: nothing is in the database itself yet.
+  const auto crash = [&] {
+    Must(RemoveAll(copy));
+    Must(MakeDirs(copy, 0700));
+    for (const char* name : {"/state.db", "/state.db-wal", "/state.lock"})
+      std::ofstream(copy + name, std::ios::binary) << Must(ReadFile(data + name));
+  };
+  crash();
+  BOOST_TEST(Must(Open(copy)->CurrentRevision(kCtx)) == last);
+  crash();
+  Overwrite(copy + "/state.db-wal", SizeOf(copy + "/state.db-wal") / 2, "damage");
+  CheckDamaged(copy, "has lost writes");
+  // Whoever goes on all the same does not give revisions twice.
+  Must(BackupSqlite(kCtx, copy, backup));
+  Must(RestoreSqlite(kCtx, backup, copy));
+  const auto again = Open(copy);
+  BOOST_TEST(Must(again->CurrentRevision(kCtx)) > last);
+  BOOST_TEST(Must(again->Count(kCtx, "/")) < 20);
+  // A log that was torn at its end, in what nobody was told of, is no damage.
+  crash();
+  std::ofstream(copy + "/state.db-wal", std::ios::binary | std::ios::app) << std::string(5000, 'z');
+  BOOST_TEST(Must(Open(copy)->CurrentRevision(kCtx)) == last);
+}
+
 BOOST_AUTO_TEST_CASE(a_backup_of_a_busy_store_is_whole) {
   const TempDir dir;
   const std::string backup = dir.path + "/backup";

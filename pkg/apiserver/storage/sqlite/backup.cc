@@ -127,13 +127,15 @@ Status RestoreSqlite(const Context& ctx, const std::string& backup_file, const s
     before = KNARR_TRY(sqlite::ReadMeta(*backup)).revision;
   }
   const bool replaces = PathExists(file);
+  Revision restored = 0;
   {
     auto database = KNARR_TRY(Database::Open(unfinished, SQLITE_OPEN_READWRITE, kCacheKib));
     Transaction transaction = KNARR_TRY(Transaction::BeginWrite(*database));
     sqlite::Meta meta = KNARR_TRY(sqlite::ReadMeta(*database));
     // Where the old one cannot tell its newest revision, far beyond what it can have reached.
     const Revision old = replaces || lock.used() ? NewestOf(file) : before;
-    meta.revision = std::max(before, old == 0 ? before + kFarAhead : old) + 1;
+    meta.revision = std::max({before, lock.recorded(), old == 0 ? before + kFarAhead : old}) + 1;
+    restored = meta.revision;
     meta.compacted = meta.revision;
     meta.log_bytes = 0;
     KNARR_TRY(database->Execute("DELETE FROM log"));
@@ -143,7 +145,7 @@ Status RestoreSqlite(const Context& ctx, const std::string& backup_file, const s
   }
   KNARR_TRY(Sync(unfinished, O_RDWR));
   // From here on a database that is missing is noticed (see OpenSqlite), should this be cut short.
-  KNARR_TRY(lock.MarkUsed());
+  KNARR_TRY(lock.MarkUsed(lock.recorded()));
   if (replaces) {
     const std::string kept = fmt::format("{}.{}", file, std::time(nullptr));
     for (const char* suffix : {"", "-wal", "-shm"})
@@ -151,6 +153,7 @@ Status RestoreSqlite(const Context& ctx, const std::string& backup_file, const s
   }
   KNARR_TRY(Rename(unfinished, file));
   guard.Finished();
+  lock.Record(restored);
   return Sync(data_dir, O_RDONLY | O_DIRECTORY);
 }
 

@@ -6,6 +6,7 @@
 #include <zlib.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 
 #include "pkg/base/file.h"
@@ -13,7 +14,7 @@
 namespace knarr::storage::sqlite {
 namespace {
 
-constexpr std::string_view kUsedMark = "knarr datastore 1\n";
+constexpr std::string_view kMark = "knarr datastore 1, newest revision ";
 
 constexpr char kSchema[] =
     "CREATE TABLE meta(id INTEGER PRIMARY KEY CHECK(id=1), revision INTEGER NOT NULL, compacted INTEGER NOT NULL,"
@@ -79,14 +80,23 @@ Result<DirectoryLock> DirectoryLock::Take(const std::string& data_dir) {
     return ErrnoError(errno, "flock {}", path);
   }
   const std::string mark = KNARR_TRY(ReadFd(fd.get(), 4096, path));
-  return DirectoryLock(std::move(fd), path, !mark.empty());
+  DirectoryLock lock(std::move(fd), path);
+  lock.used_ = !mark.empty();
+  if (mark.starts_with(kMark)) std::from_chars(mark.data() + kMark.size(), mark.data() + mark.size(), lock.recorded_);
+  return lock;
 }
 
-Status DirectoryLock::MarkUsed() {
-  if (used_) return OkStatus();
-  KNARR_TRY(WriteAll(fd_.get(), kUsedMark, path_));
-  if (::fsync(fd_.get()) != 0) return ErrnoError(errno, "fsync {}", path_);
-  used_ = true;
+void DirectoryLock::Record(Revision newest) {
+  // One write of a fixed length; a failure costs the notice, nothing else.
+  const std::string text = fmt::format("{}{:<20}\n", kMark, newest);
+  if (::pwrite(fd_.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size())) used_ = true;
+}
+
+Status DirectoryLock::MarkUsed(Revision newest) {
+  const bool before = used_;
+  Record(newest);
+  if (!used_) return ErrnoError(errno, "write {}", path_);
+  if (!before && ::fsync(fd_.get()) != 0) return ErrnoError(errno, "fsync {}", path_);
   return OkStatus();
 }
 

@@ -37,19 +37,25 @@ inline int64_t LogRowBytes(size_t key, size_t value) {
 // Guards a row against damage that SQLite does not see.
 int64_t Checksum(std::string_view key, Revision mod, Revision created, std::string_view value);
 
-// Exclusive as long as it lives. kFailedPrecondition if another process has it.
+// Exclusive as long as it lives. kFailedPrecondition if another process has it. Its file also holds the newest revision
+// that was acknowledged, written after each commit (not synced: it may be older than the database, never newer), so
+// that a write-ahead log that was lost or damaged, which SQLite takes for a short one, is noticed.
 class DirectoryLock {
  public:
   static Result<DirectoryLock> Take(const std::string& data_dir);
   // Has the directory been in use before? Then a missing or empty database is a loss.
   bool used() const { return used_; }
-  Status MarkUsed();
+  // When it was taken; 0: none.
+  Revision recorded() const { return recorded_; }
+  void Record(Revision newest);
+  Status MarkUsed(Revision newest);
 
  private:
-  DirectoryLock(UniqueFd fd, std::string path, bool used) : fd_(std::move(fd)), path_(std::move(path)), used_(used) {}
+  DirectoryLock(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
   UniqueFd fd_;
   std::string path_;
-  bool used_;
+  bool used_ = false;
+  Revision recorded_ = 0;
 };
 
 // A new database's tables.

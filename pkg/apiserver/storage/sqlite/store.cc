@@ -39,6 +39,7 @@ class SqliteStore : public Store {
     writer_ =
         KNARR_TRY(sqlite::Writer::Start(options, std::move(log), std::move(database),
                                         [this](std::vector<std::shared_ptr<const Event>> events, Revision newest) {
+                                          lock_.Record(newest);
                                           Saw(newest);
                                           hub_->Publish(std::move(events), newest);
                                         }));
@@ -182,7 +183,14 @@ Result<std::unique_ptr<Database>> OpenDatabase(const std::string& file, sqlite::
     KNARR_TRY(sqlite::CreateSchema(*database));
   KNARR_TRY(sqlite::CheckFormat(*database));
   if (present && info.st_size <= kFullCheckBytes) KNARR_TRY(sqlite::CheckContent(*database));
-  KNARR_TRY(lock.MarkUsed());
+  const Revision newest = KNARR_TRY(sqlite::ReadMeta(*database)).revision;
+  if (newest < lock.recorded())
+    return Error(Code::kDataLoss,
+                 "{0} has lost writes: its newest revision is {1} and was {2} (is {0}-wal damaged or gone?); put a "
+                 "backup in its place: knarr datastore restore --data-dir={3} BACKUP-FILE; or, to go on without them, "
+                 "restore what knarr datastore backup saves now",
+                 file, newest, lock.recorded(), DirName(file));
+  KNARR_TRY(lock.MarkUsed(newest));
   return database;
 }
 
