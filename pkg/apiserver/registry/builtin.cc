@@ -4,6 +4,8 @@
 
 #include "pkg/apiserver/auth/reviews/reviews.h"
 #include "pkg/apiserver/auth/serviceaccount/serviceaccount.h"
+#include "pkg/apiserver/proxy/pod_streams.h"
+#include "pkg/apiserver/proxy/proxies.h"
 #include "pkg/apiserver/registry/apps/kinds.h"
 #include "pkg/apiserver/registry/autoscaling/kinds.h"
 #include "pkg/apiserver/registry/batch/kinds.h"
@@ -14,6 +16,26 @@
 #include "pkg/apiserver/registry/scheduling/kinds.h"
 
 namespace knarr::registry {
+namespace {
+
+// What leads out of the server, to kubelets and backends.
+void AddStreams(const BuiltinDeps& deps, Kind& kind) {
+  const auto add = [&](std::vector<Subresource> some) {
+    kind.subresources.insert(kind.subresources.end(), std::make_move_iterator(some.begin()),
+                             std::make_move_iterator(some.end()));
+  };
+  if (!kind.group.empty()) return;
+  if (kind.resource == "pods") {
+    add(proxy::PodStreamSubresources(deps));
+    add(proxy::PodProxySubresources(deps));
+  } else if (kind.resource == "nodes") {
+    add(proxy::NodeProxySubresources(deps));
+  } else if (kind.resource == "services") {
+    add(proxy::ServiceProxySubresources(deps));
+  }
+}
+
+}  // namespace
 
 std::vector<Kind> BuiltinKinds(const BuiltinDeps& deps) {
   std::vector<Kind> kinds;
@@ -31,6 +53,7 @@ std::vector<Kind> BuiltinKinds(const BuiltinDeps& deps) {
     std::vector<Kind> some = group(deps);
     kinds.insert(kinds.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
   }
+  for (Kind& kind : kinds) AddStreams(deps, kind);
   if (deps.service_account_keys) {
     for (Kind& kind : kinds) {
       if (kind.group.empty() && kind.resource == "serviceaccounts")
