@@ -1,7 +1,7 @@
 # The door to everything: `make help` lists what there is. Bazel does the building; nobody has to call it by hand.
 SHELL := /bin/bash
 BAZEL ?= bazel
-PROGRAMS := kubelet
+PROGRAMS := kubelet kube-apiserver
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build test unit integration asan tsan fuzz images up down bench golden clean format

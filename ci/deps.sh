@@ -60,6 +60,20 @@ unpack() {
   touch "$into/.complete"
 }
 
+# unpack_own NAME PACKAGE...: the same from the machine's own suite.
+unpack_own() {
+  local into=$cache/$1 work
+  shift
+  [ -e "$into/.complete" ] && return
+  say "unpacking: $*"
+  work=$(mktemp -d "$cache/unpack.XXXXXX")
+  (cd "$work" && apt-get -o APT::Sandbox::User=root download -qq "$@")
+  rm -rf "$into" && mkdir -p "$into"
+  for deb in "$work"/*.deb; do dpkg -x "$deb" "$into"; done
+  rm -rf "$work"
+  touch "$into/.complete"
+}
+
 # The schema as Bazel sees it: the .proto files without gogo's options, the Go type declarations beside them.
 prepare_schema() {
   local from=$cache/schema-packages/usr/share/gocode/src made_by into
@@ -99,5 +113,7 @@ unpack schema-packages golang-k8s-api-dev golang-k8s-apimachinery-dev golang-k8s
   golang-github-kubernetes-cri-api-dev golang-etcd-server-dev golang-github-google-gnostic-models-dev
 unpack containerd-1.7 containerd
 unpack etcd-3.5 etcd-server
+unpack kubectl-1.32 kubectl
+unpack_own kubectl-1.20 kubernetes-client
 prepare_schema
 say "all there"

@@ -62,7 +62,8 @@ if [ ! -e "$dir/.generated" ]; then
   KUBE_GIT_VERSION=v1.20.2 make generated_files >"$dir/generate.log" 2>&1 || { tail -n 20 "$dir/generate.log" >&2; exit 1; }
   touch "$dir/.generated"
 fi
-stamp=k8s.io/component-base/version
+# Vendored packages have the vendor folder in their path.
+stamp=k8s.io/kubernetes/vendor/k8s.io/component-base/version
 ldflags="-s -w -X $stamp.gitVersion=v1.20.2 -X $stamp.gitMajor=1 -X $stamp.gitMinor=20 -X $stamp.gitTreeState=clean"
 ldflags+=" -X $stamp.gitCommit=faecb196815e248d3ecfb03c680a4507229c2a56 -X $stamp.buildDate=2021-01-13T13:20:00Z"
 for program in "${missing[@]}"; do

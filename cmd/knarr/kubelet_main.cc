@@ -1,44 +1,15 @@
 // The kubelet's command line and signals.
-#include <signal.h>
 #include <sys/resource.h>
 
 #include <cstdio>
-#include <thread>
 
 #include "cmd/knarr/programs.h"
+#include "cmd/knarr/signal_stop.h"
 #include "pkg/kubelet/kubelet.h"
 #include "pkg/kubelet/options/options.h"
 
 namespace knarr {
 namespace {
-
-// SIGTERM and SIGINT end the context. Blocked in every thread; one thread waits for them.
-class SignalStop {
- public:
-  SignalStop() {
-    ::sigemptyset(&set_);
-    ::sigaddset(&set_, SIGTERM);
-    ::sigaddset(&set_, SIGINT);
-    ::sigaddset(&set_, SIGUSR2);  // ends the waiting thread itself
-    ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-    ::signal(SIGPIPE, SIG_IGN);
-    thread_ = std::thread([this] {
-      int signal = 0;
-      ::sigwait(&set_, &signal);
-      source_.request_stop();
-    });
-  }
-  ~SignalStop() {
-    ::pthread_kill(thread_.native_handle(), SIGUSR2);
-    thread_.join();
-  }
-  std::stop_token token() const { return source_.get_token(); }
-
- private:
-  sigset_t set_{};
-  std::stop_source source_;
-  std::thread thread_;
-};
 
 void RaiseFileLimit(int64_t wanted) {
   rlimit limit{};

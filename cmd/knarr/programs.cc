@@ -8,6 +8,7 @@ namespace {
 
 constexpr Program kPrograms[] = {
     {"kubelet", "runs pods from manifests on the container runtime of this machine", true, KubeletMain},
+    {"kube-apiserver", "serves the Kubernetes API from SQLite or etcd", true, ApiServerMain},
     {"get", "lists pods, events or manifests that are not accepted", false, cli::GetMain},
     {"logs", "prints the output of a container", false, cli::LogsMain},
     {"exec", "runs a command in a container", false, cli::ExecMain},

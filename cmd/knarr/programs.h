@@ -17,6 +17,7 @@ struct Program {
 
 std::span<const Program> Programs();
 
+int ApiServerMain(const std::vector<std::string>& args);
 int KubeletMain(const std::vector<std::string>& args);
 
 }  // namespace knarr

@@ -36,7 +36,7 @@ class Filler {
       case Special::kMicroTime:
         SetInt(out, 1, Below(4'000'000'000));
         return SetInt(out, 2, static_cast<int64_t>(Below(1'000'000)) * 1000);
-      case Special::kDuration: return SetInt(out, 1, static_cast<int64_t>(random_()) * 1'000);
+      case Special::kDuration: return SetInt(out, 1, (int64_t{Below(4'000'000'000)} - (1LL << 31)) * 1'000);
       case Special::kRawJson: return SetString(out, 1, Pick({R"({"a":[1,2.5,null]})", "5", R"("x")"}));
       case Special::kSliceWrapper:
         for (size_t i = 0; i <= Below(3); ++i) out->GetReflection()->AddString(out, plan.fields[0].descriptor, Text());

@@ -22,7 +22,8 @@ class HealthService : public grpc::health::v1::Health::Service {
  public:
   grpc::Status Check(grpc::ServerContext* ctx, const grpc::health::v1::HealthCheckRequest* request,
                      grpc::health::v1::HealthCheckResponse* response) override {
-    BOOST_TEST(std::string(ctx->client_metadata().find("user-agent")->second.data()).starts_with("kube-probe/1.32"));
+    const grpc::string_ref agent = ctx->client_metadata().find("user-agent")->second;
+    BOOST_TEST(std::string(agent.data(), agent.size()).starts_with("kube-probe/1.32"));
     if (request->service() == "nobody") return {grpc::StatusCode::NOT_FOUND, "unknown service"};
     if (request->service() == "old") return {grpc::StatusCode::UNIMPLEMENTED, "no"};
     const bool up = request->service().empty();
