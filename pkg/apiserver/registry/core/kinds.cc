@@ -2,10 +2,11 @@
 
 #include "pkg/apiserver/registry/core/internal.h"
 #include "pkg/apiserver/registry/core/pod.h"
+#include "pkg/apiserver/registry/core/service.h"
 
 namespace knarr::registry {
 
-std::vector<Kind> CoreKinds(const BuiltinDeps&) {
+std::vector<Kind> CoreKinds(const BuiltinDeps& deps) {
   using namespace core_group;  // NOLINT: the list is all of that namespace
   std::vector<Kind> kinds;
   kinds.push_back(BindingKind());
@@ -17,6 +18,7 @@ std::vector<Kind> CoreKinds(const BuiltinDeps&) {
   kinds.push_back(PodKind());
   kinds.push_back(SecretKind());
   kinds.push_back(ServiceAccountKind());
+  kinds.push_back(ServiceKind(deps));
   return kinds;
 }
 

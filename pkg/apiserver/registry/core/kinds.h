@@ -1,4 +1,4 @@
-// The kinds of the core group, but for services.
+// The kinds of the core group.
 // Mirrors: pkg/registry/core/rest/storage_core.go
 #pragma once
 

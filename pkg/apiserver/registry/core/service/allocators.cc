@@ -95,6 +95,7 @@ bool IsHeadless(const core::Service& service) {
 }
 
 std::string GoStrings(const std::vector<std::string>& list, std::string_view type) {
+  if (list.empty()) return fmt::format("[]{}(nil)", type);
   std::vector<std::string> quoted;
   for (const std::string& item : list) quoted.push_back(field::Quote(item));
   return fmt::format("[]{}{{{}}}", type, fmt::join(quoted, ", "));

@@ -93,7 +93,7 @@ bool NeedsHealthCheck(const core::Service& service);
 bool IsHeadless(const core::Service& service);
 bool NeedsClusterIp(const core::Service& service);
 bool NeedsNodePort(const core::Service& service);
-// []string{"10.0.0.1", "fd00::1"}
+// []string{"10.0.0.1", "fd00::1"}, []string(nil)
 std::string GoStrings(const std::vector<std::string>& list, std::string_view type = "string");
 
 }  // namespace knarr::registry::service
