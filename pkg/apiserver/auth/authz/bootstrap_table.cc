@@ -255,10 +255,8 @@ events)",
 get,list,patch,update,watch persistentvolumes
 patch,update persistentvolumeclaims/status
 R persistentvolumeclaims
-R storageclasses @storage.k8s.io
-get endpoints,services
-get secrets
-events)",
+events
+get services)",
      .controller = "expand-controller"},
     {.name = "system:controller:generic-garbage-collector",
      .rules = R"(
@@ -311,12 +309,10 @@ get,list,update,watch persistentvolumeclaims
 update persistentvolumeclaims/status
 create,delete,get,list,watch pods
 R storageclasses @storage.k8s.io
-create,delete,get,update endpoints
-create,delete,get services
-get secrets
-get,list nodes
+list,watch nodes
+events
 watch events
-events)",
+get services)",
      .controller = "persistent-volume-binder"},
     {.name = "system:controller:pod-garbage-collector",
      .rules = R"(
@@ -388,17 +384,11 @@ update statefulsets/status @apps
 update statefulsets/finalizers @apps
 create,delete,get,patch,update pods
 create,delete,get,list,patch,update,watch controllerrevisions @apps
-create,get persistentvolumeclaims
+create,get,list,watch persistentvolumeclaims
+events
 delete,update persistentvolumeclaims
-events)",
+update pods/finalizers)",
      .controller = "statefulset-controller"},
-    {.name = "system:controller:taint-eviction-controller",
-     .rules = R"(
-delete,get,list pods
-get,list nodes
-patch,update pods/status
-events)",
-     .controller = "taint-eviction-controller"},
     {.name = "system:controller:ttl-after-finished-controller",
      .rules = R"(
 delete,get,list,watch jobs @batch

@@ -265,7 +265,10 @@ Answer ReviewSelfRules(Authorizer& authorizer, const RequestContext& rc, std::un
   if (rc.user == nullptr) return errors::BadRequest("no user present on request");
   if (review.spec().namespace_().empty()) return errors::BadRequest("no namespace on request");
   const Rules rules = authorizer.RulesFor(rc.ctx, *rc.user, review.spec().namespace_());
-  review.clear_status();
+  // The answer does not repeat the question.
+  review.Clear();
+  review.mutable_metadata();
+  review.mutable_spec();
   auto& status = *review.mutable_status();
   for (const ResourceRule& rule : rules.resource) {
     auto* to = status.add_resourcerules();
