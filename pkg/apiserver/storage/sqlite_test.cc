@@ -155,6 +155,19 @@ BOOST_AUTO_TEST_CASE(keys_expire_over_a_restart) {
   BOOST_TEST(Must(store->Count(kCtx, "/")) == 1);
 }
 
+BOOST_AUTO_TEST_CASE(many_keys_expire_at_once) {
+  const TempDir dir;
+  FakeClock clock;
+  const auto store = Open(dir.path, &clock);
+  for (int i = 0; i < 500; ++i) Create(*store, fmt::format("/{}", i), "v", 10);
+  while (clock.Pending() < 2) std::this_thread::yield();
+  clock.Advance(12s);
+  RecordingSink sink;
+  const auto watch = Must(store->Watch(kCtx, "/", 1, sink));
+  BOOST_REQUIRE(sink.WaitForEvents(1000));
+  BOOST_TEST(Must(store->Count(kCtx, "/")) == 0);
+}
+
 BOOST_AUTO_TEST_CASE(an_idle_store_has_no_timer) {
   const TempDir dir;
   FakeClock clock;

@@ -117,10 +117,9 @@ Result<Transaction> Transaction::BeginWrite(Database& database) {
 }
 
 Transaction::~Transaction() {
-  // Some errors have ended the transaction already.
-  if (database_ != nullptr && sqlite3_get_autocommit(database_->handle()) == 0) {
-    if (const Status status = database_->Execute("ROLLBACK"); !status.ok()) KNARR_BUG("a transaction cannot be undone");
-  }
+  // Some errors have ended the transaction already. One that cannot be undone shows at the next BEGIN.
+  if (database_ != nullptr && sqlite3_get_autocommit(database_->handle()) == 0)
+    sqlite3_exec(database_->handle(), "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
 Status Transaction::Commit() {

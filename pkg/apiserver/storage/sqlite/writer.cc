@@ -185,7 +185,10 @@ Status Writer::Evaluate(const std::vector<std::shared_ptr<Job>>& batch,
     const std::lock_guard lock(mutex_);
     expire = std::exchange(expire_due_, false);
   }
-  if (expire) KNARR_TRY(ExpireSome(events));
+  if (expire) {
+    armed_expiry_.reset();  // the wall clock may have gone back: whatever is left needs a timer again
+    KNARR_TRY(ExpireSome(events));
+  }
   if (HasCompaction()) KNARR_TRY(CompactSome(batch.empty() ? kCompactAlone : kCompactWithBatch));
   if (!changed_) return OkStatus();  // nothing to make durable
   KNARR_TRY(WriteMeta(*database_, meta_));
@@ -292,6 +295,10 @@ Status Writer::ExpireSome(std::vector<std::shared_ptr<const Event>>& events) {
     Job job{.kind = Job::Kind::kDelete, .key = key, .expected = mod};
     KNARR_TRY(Apply(job, events));
   }
+  if (static_cast<int64_t>(due.size()) == kExpirySlice) {
+    const std::lock_guard lock(mutex_);
+    expire_due_ = true;  // the rest after those who wait
+  }
   Query query = KNARR_TRY(database_->Use("SELECT min(expires) FROM live WHERE expires IS NOT NULL"));
   next_expiry_.reset();
   if (KNARR_TRY(query.Step()) && !query.IsNull(0)) next_expiry_ = query.Int(0);
@@ -342,7 +349,7 @@ void Writer::Vacuum() {
     // Some free pages are kept: the next writes need them.
     if (unused <= std::max<int64_t>(kVacuumSlicePages, pages / 4)) return false;
     KNARR_TRY(database_->Execute(fmt::format("PRAGMA incremental_vacuum({})", kVacuumSlicePages).c_str()));
-    return true;
+    return KNARR_TRY(database_->Number("PRAGMA freelist_count")) < unused;
   };
   const auto more = step();
   vacuuming_ = more.ok() && *more;
