@@ -14,10 +14,15 @@ class Binding;
 class ConfigMap;
 class Endpoints;
 class Event;
+class LimitRange;
 class Namespace;
 class Node;
+class PersistentVolume;
+class PersistentVolumeClaim;
 class Pod;
 class PodTemplateSpec;
+class ReplicationController;
+class ResourceQuota;
 class Secret;
 }  // namespace k8s::io::api::core::v1
 
@@ -83,5 +88,19 @@ field::ErrorList ValidateNodeUpdate(const core::Node& updated, const core::Node&
 field::ErrorList ValidateEvent(const core::Event& event);
 field::ErrorList ValidateEventStrictly(const core::Event& event, const core::Event* old);
 field::ErrorList ValidateEndpoints(const core::Endpoints& endpoints);
+
+field::ErrorList ValidateLimitRange(const core::LimitRange& range);
+field::ErrorList ValidateResourceQuota(const core::ResourceQuota& quota);
+field::ErrorList ValidateResourceQuotaUpdate(const core::ResourceQuota& updated, const core::ResourceQuota& old);
+field::ErrorList ValidateResourceQuotaStatusUpdate(const core::ResourceQuota& updated);
+field::ErrorList ValidateReplicationController(const core::ReplicationController& controller);
+field::ErrorList ValidateReplicationControllerStatusUpdate(const core::ReplicationController& controller);
+field::ErrorList ValidatePersistentVolume(const core::PersistentVolume& volume);
+field::ErrorList ValidatePersistentVolumeUpdate(const core::PersistentVolume& updated,
+                                                const core::PersistentVolume& old);
+field::ErrorList ValidatePersistentVolumeClaim(const core::PersistentVolumeClaim& claim);
+field::ErrorList ValidatePersistentVolumeClaimUpdate(const core::PersistentVolumeClaim& updated,
+                                                     const core::PersistentVolumeClaim& old);
+field::ErrorList ValidatePersistentVolumeClaimStatusUpdate(const core::PersistentVolumeClaim& updated);
 
 }  // namespace knarr::api

@@ -66,11 +66,7 @@ void ValidateWeight(int weight, const Path& path, ErrorList& errors) {
 
 void ValidateNodeAffinity(const core::NodeAffinity& affinity, const Path& path, ErrorList& errors) {
   if (affinity.has_requiredduringschedulingignoredduringexecution()) {
-    const auto& terms = affinity.requiredduringschedulingignoredduringexecution().nodeselectorterms();
-    const Path list = path.Child(kRequired).Child("nodeSelectorTerms");
-    if (terms.empty()) errors.push_back(field::Required(list, "must have at least one node selector term"));
-    for (int i = 0; i < terms.size(); ++i)
-      ValidateNodeSelectorTerm(terms[i], list.Index(static_cast<size_t>(i)), errors);
+    ValidateNodeSelector(affinity.requiredduringschedulingignoredduringexecution(), path.Child(kRequired), errors);
   }
   const auto& preferred = affinity.preferredduringschedulingignoredduringexecution();
   for (int i = 0; i < preferred.size(); ++i) {
@@ -147,6 +143,15 @@ void ValidatePodAffinity(const Affinity& affinity, const Path& path, ErrorList& 
 }
 
 }  // namespace
+
+void ValidateNodeSelector(const core::NodeSelector& selector, const Path& path, ErrorList& errors) {
+  const auto& terms = selector.nodeselectorterms();
+  const Path list = path.Child("nodeSelectorTerms");
+  if (terms.empty()) errors.push_back(field::Required(list, "must have at least one node selector term"));
+  for (int i = 0; i < terms.size(); ++i) {
+    ValidateNodeSelectorTerm(terms[i], list.Index(static_cast<size_t>(i)), errors);
+  }
+}
 
 void ValidateAffinity(const core::Affinity& affinity, const Path& path, ErrorList& errors) {
   if (affinity.has_nodeaffinity()) ValidateNodeAffinity(affinity.nodeaffinity(), path.Child("nodeAffinity"), errors);

@@ -77,22 +77,6 @@ void ValidateDataSources(const core::PersistentVolumeClaimSpec& spec, const Path
   }
 }
 
-void ValidateClaimSpec(const core::PersistentVolumeClaimSpec& spec, const Path& path, ErrorList& errors) {
-  static constexpr std::string_view kVolumeModes[] = {"Block", "Filesystem"};
-  if (spec.accessmodes().empty()) {
-    errors.push_back(field::Required(path.Child("accessModes"), "at least 1 access mode is required"));
-  }
-  if (spec.has_selector()) ValidateLabelSelector(spec.selector(), path.Child("selector"), errors);
-  ValidateAccessModes(spec, path.Child("accessModes"), errors);
-  ValidateStorageRequest(spec, path.Child("resources").Key(kStorage), errors);
-  if (!spec.storageclassname().empty()) {
-    AddInvalid(errors, path.Child("storageClassName"), spec.storageclassname(),
-               names::NameIsDNSSubdomain(spec.storageclassname(), false));
-  }
-  if (spec.has_volumemode()) RequireOneOf(errors, path.Child("volumeMode"), spec.volumemode(), kVolumeModes);
-  ValidateDataSources(spec, path, errors);
-}
-
 void ValidatePodResourceClaim(const core::PodResourceClaim& claim, Names& seen, const Path& path, ErrorList& errors) {
   if (claim.name().empty()) {
     errors.push_back(field::Required(path.Child("name"), ""));
@@ -121,10 +105,27 @@ void ValidatePodResourceClaim(const core::PodResourceClaim& claim, Names& seen, 
 
 }  // namespace
 
+void ValidatePersistentVolumeClaimSpec(const core::PersistentVolumeClaimSpec& spec, const Path& path,
+                                       ErrorList& errors) {
+  static constexpr std::string_view kVolumeModes[] = {"Block", "Filesystem"};
+  if (spec.accessmodes().empty()) {
+    errors.push_back(field::Required(path.Child("accessModes"), "at least 1 access mode is required"));
+  }
+  if (spec.has_selector()) ValidateLabelSelector(spec.selector(), path.Child("selector"), errors);
+  ValidateAccessModes(spec, path.Child("accessModes"), errors);
+  ValidateStorageRequest(spec, path.Child("resources").Key(kStorage), errors);
+  if (!spec.storageclassname().empty()) {
+    AddInvalid(errors, path.Child("storageClassName"), spec.storageclassname(),
+               names::NameIsDNSSubdomain(spec.storageclassname(), false));
+  }
+  if (spec.has_volumemode()) RequireOneOf(errors, path.Child("volumeMode"), spec.volumemode(), kVolumeModes);
+  ValidateDataSources(spec, path, errors);
+}
+
 void ValidatePersistentVolumeClaimTemplate(const core::PersistentVolumeClaimTemplate& claim, const Path& path,
                                            ErrorList& errors) {
   ValidateTemplateObjectMeta(claim.metadata(), path.Child("metadata"), errors);
-  ValidateClaimSpec(claim.spec(), path.Child("spec"), errors);
+  ValidatePersistentVolumeClaimSpec(claim.spec(), path.Child("spec"), errors);
 }
 
 void ValidatePodResourceClaims(const core::PodSpec& spec, const Path& path, ErrorList& errors) {

@@ -126,6 +126,8 @@ void ValidateProjectedVolumeSource(const core::ProjectedVolumeSource& source, co
                                    const PodValidationOptions& options, ErrorList& errors);
 void ValidatePersistentVolumeClaimTemplate(const core::PersistentVolumeClaimTemplate& claim, const Path& path,
                                            ErrorList& errors);
+void ValidatePersistentVolumeClaimSpec(const core::PersistentVolumeClaimSpec& spec, const Path& path,
+                                       ErrorList& errors);
 void ValidatePullPolicy(std::string_view policy, const Path& path, ErrorList& errors);
 
 // --- containers (containers.cc, env.cc, mounts.cc, probes.cc, resources.cc)
@@ -149,6 +151,10 @@ void ValidateLifecycleAndProbes(const core::Container& container, const PodConte
                                 ErrorList& errors);
 void ValidateContainerResourceRequirements(const core::ResourceRequirements& requirements, const Names& claim_names,
                                            const Path& path, const PodValidationOptions& options, ErrorList& errors);
+// A known name, or one with a domain; false if not.
+bool ValidateResourceName(std::string_view name, const Path& path, ErrorList& errors);
+void ValidateContainerResourceName(std::string_view name, const Path& path, ErrorList& errors);
+bool IsOvercommitAllowed(std::string_view name);
 void ValidateResourceQuantityValue(std::string_view resource, const Quantity& value, const Path& path,
                                    ErrorList& errors);
 
@@ -166,6 +172,7 @@ void ValidatePodSpecificAnnotations(const core::Pod& pod, const Path& path, cons
 void ValidateAnnotationsMatchFields(const core::Pod& pod, const Path& spec_path, ErrorList& errors);
 
 // --- scheduling (affinity.cc, scheduling.cc) and the network (network.cc)
+void ValidateNodeSelector(const core::NodeSelector& selector, const Path& path, ErrorList& errors);
 void ValidateAffinity(const core::Affinity& affinity, const Path& path, ErrorList& errors);
 void ValidateTolerations(const google::protobuf::RepeatedPtrField<core::Toleration>& tolerations, const Path& path,
                          ErrorList& errors);
@@ -177,6 +184,10 @@ void ValidatePodDNS(const core::PodSpec& spec, const Path& spec_path, const PodV
 void ValidateHostAliases(const core::PodSpec& spec, const Path& path, ErrorList& errors);
 void ValidatePodHostNetworkDeps(const core::PodSpec& spec, const Path& spec_path, const PodValidationOptions& options,
                                 ErrorList& errors);
+
+// --- changes
+// What differs between two messages, as lines of YAML: for people (pod_update.cc).
+std::string Diff(const google::protobuf::Message& old, const google::protobuf::Message& updated);
 
 // --- addresses (cluster.cc)
 void ValidateNonSpecialIP(std::string_view ip, const Path& path, ErrorList& errors);

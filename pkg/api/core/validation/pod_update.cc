@@ -27,33 +27,6 @@ std::vector<std::string_view> SplitLines(std::string_view text) {
   return lines;
 }
 
-// The lines of both between what they have in common at the start and at the end: for people.
-std::string Diff(const google::protobuf::Message& old, const google::protobuf::Message& updated) {
-  const std::string old_text = codec::EncodeYaml(old);
-  const std::string new_text = codec::EncodeYaml(updated);
-  std::vector<std::string_view> a = SplitLines(old_text);
-  std::vector<std::string_view> b = SplitLines(new_text);
-  size_t first = 0;
-  while (first < a.size() && first < b.size() && a[first] == b[first]) ++first;
-  while (a.size() > first && b.size() > first && a.back() == b.back()) {
-    a.pop_back();
-    b.pop_back();
-  }
-  std::string text;
-  const auto add = [&](char sign, const std::vector<std::string_view>& lines) {
-    for (size_t i = first; i < lines.size(); ++i) {
-      if (i - first == kDiffLines) {
-        text.append("  ...\n");
-        return;
-      }
-      text.append(1, sign).append(" ").append(lines[i]).append("\n");
-    }
-  };
-  add('-', a);
-  add('+', b);
-  return text;
-}
-
 void ValidateAnnotationUpdates(const core::Pod& updated, const core::Pod& old, const PodValidationOptions& options,
                                ErrorList& errors) {
   const Path path("metadata.annotations");
@@ -308,6 +281,34 @@ void ValidateIPs(const IPs& ips, const Path& list, ErrorList& errors) {
 }
 
 }  // namespace
+
+// The lines of both between what they have in common at the start and at the end: for people.
+std::string Diff(const google::protobuf::Message& old, const google::protobuf::Message& updated) {
+  const std::string old_text = codec::EncodeYaml(old);
+  const std::string new_text = codec::EncodeYaml(updated);
+  std::vector<std::string_view> a = SplitLines(old_text);
+  std::vector<std::string_view> b = SplitLines(new_text);
+  size_t first = 0;
+  while (first < a.size() && first < b.size() && a[first] == b[first]) ++first;
+  while (a.size() > first && b.size() > first && a.back() == b.back()) {
+    a.pop_back();
+    b.pop_back();
+  }
+  std::string text;
+  const auto add = [&](char sign, const std::vector<std::string_view>& lines) {
+    for (size_t i = first; i < lines.size(); ++i) {
+      if (i - first == kDiffLines) {
+        text.append("  ...\n");
+        return;
+      }
+      text.append(1, sign).append(" ").append(lines[i]).append("\n");
+    }
+  };
+  add('-', a);
+  add('+', b);
+  return text;
+}
+
 }  // namespace validation
 
 using namespace validation;  // NOLINT: what follows is made of its steps

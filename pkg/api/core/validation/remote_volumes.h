@@ -1,10 +1,12 @@
-// Volume sources that need a network, a cloud or a CSI driver. Internal to pkg/api/core.
+// Volume sources that need a network, a cloud or a CSI driver, and what persistent volumes share with pods. Internal to
+// pkg/api/core.
 #pragma once
 
 #include "pkg/api/core/validation/internal.h"
 
 namespace knarr::api::validation {
 
+void ValidateSource(const core::HostPathVolumeSource& source, const Path& path, ErrorList& errors);
 void ValidateSource(const core::GitRepoVolumeSource& source, const Path& path, ErrorList& errors);
 void ValidateSource(const core::GCEPersistentDiskVolumeSource& source, const Path& path, ErrorList& errors);
 void ValidateSource(const core::AWSElasticBlockStoreVolumeSource& source, const Path& path, ErrorList& errors);

@@ -17,10 +17,6 @@ bool IsNativeResource(std::string_view name) {
   return name.find('/') == std::string_view::npos || name.find("kubernetes.io/") != std::string_view::npos;
 }
 
-bool IsOvercommitAllowed(std::string_view name) {
-  return IsNativeResource(name) && !IsHugepages(name);
-}
-
 bool IsExtendedResourceName(std::string_view name) {
   if (IsNativeResource(name) || name.starts_with("requests.")) return false;
   return names::IsQualifiedName(std::string("requests.").append(name)).empty();
@@ -65,22 +61,6 @@ bool IsIntegerResourceName(std::string_view name) {
                                   "services.loadbalancers",
                                   "services.nodeports"};
   return kIntegers.contains(name) || IsExtendedResourceName(name);
-}
-
-void ValidateContainerResourceName(std::string_view name, const Path& path, ErrorList& errors) {
-  const names::Messages messages = names::IsQualifiedName(name);
-  AddInvalid(errors, path, name, messages);
-  const bool plain = name.find('/') == std::string_view::npos;
-  if (messages.empty() && plain && !IsStandardResourceName(name)) {
-    errors.push_back(field::Invalid(path, name, "must be a standard resource type or fully qualified"));
-  }
-  if (plain) {
-    if (!IsStandardContainerResourceName(name)) {
-      errors.push_back(field::Invalid(path, name, "must be a standard resource for containers"));
-    }
-  } else if (!IsNativeResource(name) && !IsExtendedResourceName(name)) {
-    errors.push_back(field::Invalid(path, name, "doesn't follow extended resource name standard"));
-  }
 }
 
 bool IsWholeNumberOfPages(std::string_view name, const Quantity& quantity) {
@@ -212,6 +192,30 @@ void ValidateResourceClaimNames(const core::ResourceRequirements& requirements, 
 }
 
 }  // namespace
+
+bool IsOvercommitAllowed(std::string_view name) {
+  return IsNativeResource(name) && !IsHugepages(name);
+}
+
+bool ValidateResourceName(std::string_view name, const Path& path, ErrorList& errors) {
+  const names::Messages messages = names::IsQualifiedName(name);
+  AddInvalid(errors, path, name, messages);
+  if (!messages.empty()) return false;
+  if (name.find('/') != std::string_view::npos || IsStandardResourceName(name)) return true;
+  errors.push_back(field::Invalid(path, name, "must be a standard resource type or fully qualified"));
+  return false;
+}
+
+void ValidateContainerResourceName(std::string_view name, const Path& path, ErrorList& errors) {
+  ValidateResourceName(name, path, errors);
+  if (name.find('/') == std::string_view::npos) {
+    if (!IsStandardContainerResourceName(name)) {
+      errors.push_back(field::Invalid(path, name, "must be a standard resource for containers"));
+    }
+  } else if (!IsNativeResource(name) && !IsExtendedResourceName(name)) {
+    errors.push_back(field::Invalid(path, name, "doesn't follow extended resource name standard"));
+  }
+}
 
 void ValidateResourceQuantityValue(std::string_view resource, const Quantity& value, const Path& path,
                                    ErrorList& errors) {

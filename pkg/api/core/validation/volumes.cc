@@ -12,17 +12,6 @@ namespace {
 // The sources below have overloads of their own beside those of remote_volumes.h.
 using validation::ValidateSource;
 
-void ValidateSource(const core::HostPathVolumeSource& host_path, const Path& path, ErrorList& errors) {
-  if (host_path.path().empty()) {
-    errors.push_back(field::Required(path.Child("path"), ""));
-    return;
-  }
-  ValidatePathNoBacksteps(host_path.path(), path.Child("path"), errors);
-  static constexpr std::string_view kTypes[] = {"",     "BlockDevice",  "CharDevice", "Directory", "DirectoryOrCreate",
-                                                "File", "FileOrCreate", "Socket"};
-  if (host_path.has_type()) RequireOneOf(errors, path.Child("type"), host_path.type(), kTypes);
-}
-
 template <typename Items>
 void ValidateItems(const Items& items, const Path& path, ErrorList& errors) {
   for (int i = 0; i < items.size(); ++i) ValidateKeyToPath(items[i], path.Index(static_cast<size_t>(i)), errors);
@@ -154,6 +143,17 @@ void ValidateVolumeSource(const core::Volume& volume, std::string_view pod_name,
 }
 
 }  // namespace
+
+void ValidateSource(const core::HostPathVolumeSource& host_path, const Path& path, ErrorList& errors) {
+  if (host_path.path().empty()) {
+    errors.push_back(field::Required(path.Child("path"), ""));
+    return;
+  }
+  ValidatePathNoBacksteps(host_path.path(), path.Child("path"), errors);
+  static constexpr std::string_view kTypes[] = {"",     "BlockDevice",  "CharDevice", "Directory", "DirectoryOrCreate",
+                                                "File", "FileOrCreate", "Socket"};
+  if (host_path.has_type()) RequireOneOf(errors, path.Child("type"), host_path.type(), kTypes);
+}
 
 void ValidateKeyToPath(const core::KeyToPath& item, const Path& path, ErrorList& errors) {
   RequireText(errors, path.Child("key"), item.key());

@@ -4,6 +4,7 @@
 #include "pkg/api/core/defaults.h"
 #include "pkg/api/core/validation.h"
 #include "pkg/api/names/names.h"
+#include "pkg/apiserver/auth/serviceaccount/serviceaccount.h"
 #include "pkg/apiserver/registry/core/internal.h"
 #include "pkg/apiserver/registry/printers.h"
 
@@ -60,6 +61,7 @@ class ServiceAccountStrategy : public TypedStrategy<core::ServiceAccount> {
   void PrepareUpdate(const RequestContext&, core::ServiceAccount& updated, const core::ServiceAccount&) const override {
     CleanReferences(updated);
   }
+  bool ReturnDeletedObject() const override { return true; }
   std::vector<std::string> Warnings(const RequestContext&, const Object& object, const Object* old) const override {
     const char* key = "kubernetes.io/enforce-mountable-secrets";
     if (!object.metadata().annotations().contains(key)) return {};
@@ -98,10 +100,10 @@ Kind SecretKind() {
   return kind;
 }
 
-// The token subresource is appended by whoever issues tokens.
-Kind ServiceAccountKind() {
+Kind ServiceAccountKind(const BuiltinDeps& deps) {
   Kind kind = BuiltinKind("", "serviceaccounts", {"v1"}, std::make_shared<ServiceAccountStrategy>());
   kind.name_validator = names::NameIsDNSSubdomain;
+  if (deps.service_account_keys) kind.subresources.push_back(auth::TokenSubresource(deps.service_account_keys));
   return kind;
 }
 

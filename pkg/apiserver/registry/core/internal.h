@@ -7,12 +7,18 @@ namespace knarr::registry::core_group {
 
 Kind ConfigMapKind();
 Kind SecretKind();
-Kind ServiceAccountKind();
+Kind ServiceAccountKind(const BuiltinDeps& deps);
 Kind NamespaceKind();
 Kind NodeKind();
 Kind EventKind();
 Kind EndpointsKind();
 Kind PodKind();
+Kind PodTemplateKind();
+Kind ReplicationControllerKind();
+Kind LimitRangeKind();
+Kind ResourceQuotaKind();
+Kind PersistentVolumeKind();
+Kind PersistentVolumeClaimKind();
 
 // A status subresource: GET, PATCH and PUT of the object itself.
 inline Subresource StatusSubresource(std::shared_ptr<const Strategy> strategy) {

@@ -16,6 +16,7 @@ namespace {
 
 class NamespaceStrategy : public TypedStrategy<core::Namespace> {
  public:
+  std::vector<std::string> ResetFields() const override { return {"status"}; }
   void Default(core::Namespace& object) const override { api::SetDefaults(object); }
   void PrepareCreate(const RequestContext&, core::Namespace& object) const override {
     object.mutable_status()->Clear();
@@ -52,6 +53,7 @@ class NamespaceStrategy : public TypedStrategy<core::Namespace> {
 
 class NamespaceStatusStrategy : public NamespaceStrategy {
  public:
+  std::vector<std::string> ResetFields() const override { return {"spec"}; }
   void PrepareUpdate(const RequestContext&, core::Namespace& updated, const core::Namespace& old) const override {
     *updated.mutable_spec() = old.spec();
   }
@@ -63,6 +65,7 @@ class NamespaceStatusStrategy : public NamespaceStrategy {
 
 class NamespaceFinalizeStrategy : public NamespaceStrategy {
  public:
+  std::vector<std::string> ResetFields() const override { return {"status"}; }
   void PrepareUpdate(const RequestContext&, core::Namespace& updated, const core::Namespace& old) const override {
     *updated.mutable_status() = old.status();
   }

@@ -64,6 +64,7 @@ std::string OrUnknown(const std::string& text) {
 
 class NodeStrategy : public TypedStrategy<core::Node> {
  public:
+  std::vector<std::string> ResetFields() const override { return {"status"}; }
   void Default(core::Node& object) const override { api::SetDefaults(object); }
   void PrepareCreate(const RequestContext&, core::Node& object) const override { DropDisabledFields(object, nullptr); }
   void PrepareUpdate(const RequestContext&, core::Node& updated, const core::Node& old) const override {
@@ -115,6 +116,7 @@ class NodeStrategy : public TypedStrategy<core::Node> {
 
 class NodeStatusStrategy : public NodeStrategy {
  public:
+  std::vector<std::string> ResetFields() const override { return {"spec"}; }
   void PrepareUpdate(const RequestContext&, core::Node& updated, const core::Node& old) const override {
     *updated.mutable_spec() = old.spec();
     if (!old.status().has_config()) updated.mutable_status()->clear_config();

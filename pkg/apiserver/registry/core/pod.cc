@@ -143,6 +143,8 @@ void ApplyAppArmorVersionSkew(core::Pod& pod, std::vector<std::string>* warnings
 
 class PodStrategy : public TypedStrategy<core::Pod> {
  public:
+  std::vector<std::string> ResetFields() const override { return {"status"}; }
+  bool ReturnDeletedObject() const override { return true; }
   void Default(core::Pod& pod) const override {
     api::SetDefaults(pod);
     SynchronizeIPs(pod);
@@ -211,6 +213,9 @@ class PodStrategy : public TypedStrategy<core::Pod> {
 
 class PodStatusStrategy : public PodStrategy {
  public:
+  std::vector<std::string> ResetFields() const override {
+    return {"spec", "metadata.deletionTimestamp", "metadata.ownerReferences"};
+  }
   void PrepareUpdate(const RequestContext&, core::Pod& updated, const core::Pod& old) const override {
     *updated.mutable_spec() = old.spec();
     meta::ObjectMeta& metadata = *updated.mutable_metadata();
