@@ -24,7 +24,12 @@ std::string Binary(Etcd::Version version) {
 
 std::string Etcd::Missing(Version version) {
   const std::string binary = Binary(version);
-  return PathExists(binary) ? "" : binary + " is missing (make deps)";
+  if (!PathExists(binary)) return binary + " is missing (make deps)";
+  // Debian 13's own etcd is the newer one.
+  const std::string_view wanted = version == Version::k3_5 ? "etcd Version: 3.5." : "etcd Version: 3.4.";
+  const auto said = RunCommand({binary, "--version"});
+  if (said.ok() && said->find(wanted) != std::string::npos) return "";
+  return fmt::format("{} is not \"{}\"", binary, wanted);
 }
 
 Result<std::unique_ptr<Etcd>> Etcd::Start(Options options) {
