@@ -192,7 +192,7 @@ class LimitRanger : public PluginBase {
     return attributes.old_object == nullptr || !attributes.old_object->metadata().has_deletiontimestamp();
   }
   Result<std::vector<registry::ObjectRef>> Ranges(const Context& ctx, const Attributes& attributes) {
-    auto ranges = deps_.access->List(ctx, {"", "limitranges"}, attributes.namespace_);
+    auto ranges = ListServed(ctx, *deps_.access, {"", "limitranges"}, attributes.namespace_);
     if (!ranges.ok())
       return Forbidden(attributes,
                        fmt::format("unable to {} {} at this time because there was an error enforcing limit "

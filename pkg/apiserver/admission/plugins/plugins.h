@@ -37,6 +37,14 @@ PluginResult NewDefaultIngressClass(const PluginDeps& deps);
 PluginResult NewDenyServiceExternalIPs(const PluginDeps& deps);
 PluginResult NewResourceQuota(const PluginDeps& deps);
 
+// A list for plugins; empty where the kind is not served.
+inline Result<std::vector<registry::ObjectRef>> ListServed(const Context& ctx, registry::Access& access,
+                                                           registry::GroupResource what, std::string_view ns) {
+  auto listed = access.List(ctx, what, ns);
+  if (!listed.ok() && listed.status().Is(Code::kNotFound)) return std::vector<registry::ObjectRef>();
+  return listed;
+}
+
 // For plugins that do a part of the operations.
 class PluginBase : public Plugin {
  public:

@@ -79,7 +79,7 @@ class Priority : public PluginBase {
   // null: there is none. Of several (a race made them) the lowest.
   Result<registry::ObjectRef> Default(const Context& ctx) {
     registry::ObjectRef lowest;
-    for (const auto& ref : KNARR_TRY(deps_.access->List(ctx, kPriorityClasses, ""))) {
+    for (const auto& ref : KNARR_TRY(ListServed(ctx, *deps_.access, kPriorityClasses, ""))) {
       const auto& priority_class = ref->As<PriorityClass>();
       if (priority_class.globaldefault() && (!lowest || priority_class.value() < lowest->As<PriorityClass>().value()))
         lowest = ref;

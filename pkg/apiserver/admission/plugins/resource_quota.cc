@@ -223,7 +223,7 @@ class ResourceQuota : public PluginBase {
 
   // From the cache, or what this plugin wrote since.
   Result<std::vector<registry::ObjectRef>> Quotas(const Context& ctx, const std::string& ns) {
-    auto listed = deps_.access->List(ctx, kQuotas, ns);
+    auto listed = ListServed(ctx, *deps_.access, kQuotas, ns);
     if (!listed.ok()) return Error(Code::kInternal, "error resolving quota: {}", listed.status());
     const std::lock_guard lock(mutex_);
     for (auto& ref : *listed) {

@@ -52,7 +52,7 @@ class DefaultStorageClass : public PluginBase {
     if (!IsClaim(attributes)) return {};
     auto& claim = attributes.object->As<core::PersistentVolumeClaim>();
     if (claim.spec().has_storageclassname() || claim.metadata().annotations().contains(kClassAnnotation)) return {};
-    const auto classes = deps_.access->List(ctx, {"storage.k8s.io", "storageclasses"}, "");
+    const auto classes = ListServed(ctx, *deps_.access, {"storage.k8s.io", "storageclasses"}, "");
     if (!classes.ok()) return Forbidden(attributes, classes.status());
     const auto chosen = PickDefault(
         *classes, {"storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"});
@@ -129,7 +129,7 @@ class DefaultIngressClass : public PluginBase {
     if (ingress.spec().has_ingressclassname() ||
         ingress.metadata().annotations().contains("kubernetes.io/ingress.class"))
       return {};
-    const auto classes = deps_.access->List(ctx, {"networking.k8s.io", "ingressclasses"}, "");
+    const auto classes = ListServed(ctx, *deps_.access, {"networking.k8s.io", "ingressclasses"}, "");
     if (!classes.ok()) return Forbidden(attributes, classes.status());
     const auto chosen = PickDefault(*classes, {"ingressclass.kubernetes.io/is-default-class"});
     if (chosen) ingress.mutable_spec()->set_ingressclassname(chosen->metadata().name());
