@@ -19,6 +19,8 @@ constexpr Program kPrograms[] = {
 
 }  // namespace
 
-std::span<const Program> Programs() { return kPrograms; }
+std::span<const Program> Programs() {
+  return kPrograms;
+}
 
 }  // namespace knarr

@@ -11,9 +11,12 @@
 #include "pkg/apiserver/registry/batch/kinds.h"
 #include "pkg/apiserver/registry/coordination/kinds.h"
 #include "pkg/apiserver/registry/core/kinds.h"
+#include "pkg/apiserver/registry/discovery/kinds.h"
+#include "pkg/apiserver/registry/networking/kinds.h"
 #include "pkg/apiserver/registry/policy/kinds.h"
 #include "pkg/apiserver/registry/rbac/kinds.h"
 #include "pkg/apiserver/registry/scheduling/kinds.h"
+#include "pkg/apiserver/registry/storage/kinds.h"
 
 namespace knarr::registry {
 namespace {
@@ -46,9 +49,12 @@ std::vector<Kind> BuiltinKinds(const BuiltinDeps& deps) {
            AutoscalingKinds,
            BatchKinds,
            CoordinationKinds,
+           DiscoveryKinds,
+           NetworkingKinds,
            PolicyKinds,
            RbacKinds,
            SchedulingKinds,
+           StorageKinds,
        }) {
     std::vector<Kind> some = group(deps);
     kinds.insert(kinds.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));

@@ -35,7 +35,7 @@ struct Peer {
   pid_t pid = 0;
   std::optional<tls::PeerCertificate> certificate;  // verified
   std::optional<tls::PeerCertificate> front_proxy;  // verified by the authority of front proxies
-  bool showed_certificate = false;                       // of whatever authority
+  bool showed_certificate = false;                  // of whatever authority
   bool tls = false;
 };
 

@@ -5,8 +5,10 @@
 #include "k8s.io/api/apps/v1/generated.pb.h"
 #include "pkg/api/apps/defaults.h"
 #include "pkg/api/apps/validation.h"
+#include "pkg/api/labels/selector.h"
 #include "pkg/api/names/names.h"
 #include "pkg/apiserver/registry/printers.h"
+#include "pkg/apiserver/registry/scale.h"
 #include "pkg/apiserver/registry/strategies.h"
 
 namespace knarr::registry {
@@ -304,14 +306,29 @@ Kind Workload(std::string_view resource) {
   return kind;
 }
 
+template <typename T>
+Subresource Scale(std::string resource) {
+  return ScaleSubresource(
+      "apps", std::move(resource),
+      [](const Object& object) -> Result<ScaleState> {
+        const T& scaled = object.As<T>();
+        const auto selector = KNARR_TRY(labels::LabelSelectorAsSelector(&scaled.spec().selector()));
+        return ScaleState{scaled.spec().replicas(), scaled.status().replicas(), selector.ToString()};
+      },
+      [](Object& object, int32_t replicas) { object.As<T>().mutable_spec()->set_replicas(replicas); });
+}
+
 }  // namespace
 
 std::vector<Kind> AppsKinds(const BuiltinDeps&) {
   std::vector<Kind> kinds;
   kinds.push_back(Workload<DeploymentStrategy, DeploymentStatusStrategy>("deployments"));
+  kinds.back().subresources.push_back(Scale<apps::Deployment>("deployments"));
   kinds.push_back(Workload<ReplicaSetStrategy, ReplicaSetStatusStrategy>("replicasets"));
+  kinds.back().subresources.push_back(Scale<apps::ReplicaSet>("replicasets"));
   kinds.push_back(Workload<DaemonSetStrategy, DaemonSetStatusStrategy>("daemonsets"));
   kinds.push_back(Workload<StatefulSetStrategy, StatefulSetStatusStrategy>("statefulsets"));
+  kinds.back().subresources.push_back(Scale<apps::StatefulSet>("statefulsets"));
   kinds.push_back(BuiltinKind("apps", "controllerrevisions", {"v1"}, std::make_shared<ControllerRevisionStrategy>()));
   kinds.back().name_validator = names::NameIsDNSSubdomain;
   return kinds;

@@ -176,6 +176,22 @@ BOOST_AUTO_TEST_CASE(daemon_sets_count_templates_in_an_annotation) {
       "StrVal:\"\"}: may not be set when maxUnavailable is non-zero");
 }
 
+BOOST_AUTO_TEST_CASE(what_can_be_scaled) {
+  TestKinds kinds = Kinds();
+  for (const char* resource : {"deployments", "replicasets", "statefulsets"}) {
+    const Kind& kind = kinds.Get(resource);
+    const Subresource* scale = kind.FindSubresource("scale");
+    BOOST_REQUIRE(scale != nullptr);
+    const Object object = kinds.Created(resource, With("  replicas: 4"));
+    const auto view = scale->view(kinds.context(), object);
+    BOOST_REQUIRE(view.ok());
+    const std::string json = codec::EncodeJson(**view);
+    BOOST_TEST(json.find("\"spec\":{\"replicas\":4}") != std::string::npos);
+    BOOST_TEST(json.find("\"selector\":\"app=web\"") != std::string::npos);
+  }
+  BOOST_TEST(kinds.Get("daemonsets").FindSubresource("scale") == nullptr);
+}
+
 BOOST_AUTO_TEST_CASE(pods_named_after_what_is_no_label) {
   TestKinds kinds = Kinds();
   const Object object = kinds.Decoded("deployments", "metadata: {name: a.b}");
