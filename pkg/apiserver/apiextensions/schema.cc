@@ -36,6 +36,31 @@ std::string GoText(const json::value& value) {
   return json::serialize(value);
 }
 
+namespace {
+
+void SortKeysIn(json::value& value) {
+  if (json::object* object = value.if_object()) {
+    SortKeys(*object);
+  } else if (json::array* array = value.if_array()) {
+    for (json::value& item : *array) SortKeysIn(item);
+  }
+}
+
+}  // namespace
+
+void SortKeys(json::object& object) {
+  const auto less = [](const json::key_value_pair& a, const json::key_value_pair& b) { return a.key() < b.key(); };
+  for (auto& member : object) SortKeysIn(member.value());
+  if (std::is_sorted(object.begin(), object.end(), less)) return;
+  std::vector<json::key_value_pair*> members;
+  for (auto& member : object) members.push_back(&member);
+  std::sort(members.begin(), members.end(), [&less](const auto* a, const auto* b) { return less(*a, *b); });
+  json::object sorted(object.storage());
+  sorted.reserve(object.size());
+  for (json::key_value_pair* member : members) sorted.emplace(member->key(), std::move(member->value()));
+  object = std::move(sorted);
+}
+
 // Compiling -----------------------------------------------------------------------------------------------------------
 
 class Compiler {
@@ -135,6 +160,12 @@ class Compiler {
 Result<SchemaPtr> Schema::Compile(const json::object& props) {
   std::shared_ptr<Schema> schema = KNARR_TRY(Compiler().Compile(props, 0));
   return SchemaPtr(std::move(schema));
+}
+
+std::vector<std::string> Schema::PropertyNames() const {
+  std::vector<std::string> names;
+  for (const auto& [name, schema] : properties_) names.push_back(name);
+  return names;
 }
 
 // Pruning -------------------------------------------------------------------------------------------------------------

@@ -42,6 +42,8 @@ class Schema {
   field::ErrorList Validate(const json::object& root, const json::object* old = nullptr) const;
   // Whether any x-kubernetes-validations are in it: they are not evaluated.
   bool HasRules() const { return has_rules_; }
+  // Of the root.
+  std::vector<std::string> PropertyNames() const;
 
  private:
   friend class Compiler;
@@ -109,6 +111,8 @@ class JsonPath {
   std::vector<Step> steps_;
 };
 
+// Keys in order, at every depth, as Go prints maps: equal objects are equal bytes.
+void SortKeys(json::object& object);
 // What Go's %v prints of a value in messages, and JSON where it would print a map.
 std::string GoText(const json::value& value);
 std::string_view Str(const json::object& object, std::string_view key);
