@@ -1,4 +1,5 @@
-// knarr exec [-it] POD -- COMMAND: the remote command protocol (v4.channel.k8s.io) over a WebSocket.
+// knarr exec [-it] POD -- COMMAND: the remote command protocol (v4.channel.k8s.io) over SPDY. Not over a WebSocket: what
+// containerd 1.x speaks there cannot say that standard input has ended.
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <termios.h>
@@ -14,14 +15,17 @@
 #include "pkg/cli/arguments.h"
 #include "pkg/cli/cli.h"
 #include "pkg/cli/client.h"
-#include "pkg/net/websocket/client.h"
+#include "pkg/net/spdy/client.h"
 
 namespace knarr::cli {
 namespace {
 
-// Channels of remotecommand. Mirrors: k8s.io/apimachinery/pkg/util/remotecommand/constants.go
-enum Channel : char { kStdin = 0, kStdout = 1, kStderr = 2, kError = 3, kResize = 4 };
 constexpr const char* kProtocol = "v4.channel.k8s.io";
+
+// The streams of remotecommand; 0 where there is none. Mirrors: k8s.io/client-go/tools/remotecommand
+struct Streams {
+  uint32_t error = 0, in = 0, out = 0, err = 0, resize = 0;
+};
 
 // The terminal in raw mode for as long as the object lives.
 class RawTerminal {
@@ -42,41 +46,47 @@ class RawTerminal {
   bool active_ = false;
 };
 
-Status Send(websocket::Client& client, Channel channel, std::string_view bytes) {
-  std::string message(1, static_cast<char>(channel));
-  message += bytes;
-  return client.Write(Context::Background(), websocket::Opcode::kBinary, message);
+Result<Streams> OpenStreams(const Context& ctx, spdy::Client& client, bool with_stdin, bool tty) {
+  Streams streams;
+  const auto open = [&](const char* type) { return client.Open(ctx, {{"streamtype", type}}); };
+  streams.error = KNARR_TRY(open("error"));
+  if (with_stdin) streams.in = KNARR_TRY(open("stdin"));
+  streams.out = KNARR_TRY(open("stdout"));
+  if (!tty) streams.err = KNARR_TRY(open("stderr"));
+  if (tty) streams.resize = KNARR_TRY(open("resize"));
+  return streams;
 }
 
-void SendSize(websocket::Client& client) {
-  winsize size{};
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return;
+void SendSize(spdy::Client& client, const Streams& streams, const winsize& size) {
   // A size that does not arrive costs a wrong line break, nothing more.
-  (void)Send(client, kResize, fmt::format("{{\"Width\":{},\"Height\":{}}}", size.ws_col, size.ws_row));
+  (void)client.Write(Context::Background(), streams.resize,
+                     fmt::format("{{\"Width\":{},\"Height\":{}}}\n", size.ws_col, size.ws_row));
 }
 
 // Standard input and window sizes to the container, until the other side is done.
-void PumpInput(websocket::Client& client, bool tty, std::stop_token stop) {
+void PumpInput(spdy::Client& client, const Streams& streams, std::stop_token stop) {
   winsize last{};
   char buffer[16384];
-  while (!stop.stop_requested()) {
-    pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+  bool open = streams.in != 0;
+  while (!stop.stop_requested() && (open || streams.resize != 0)) {
+    pollfd input{.fd = open ? STDIN_FILENO : -1, .events = POLLIN, .revents = 0};
     const int ready = ::poll(&input, 1, 250);
-    if (tty) {
-      winsize now{};
-      if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &now) == 0 && (now.ws_col != last.ws_col || now.ws_row != last.ws_row)) {
-        last = now;
-        SendSize(client);
-      }
+    winsize now{};
+    if (streams.resize != 0 && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &now) == 0 &&
+        (now.ws_col != last.ws_col || now.ws_row != last.ws_row)) {
+      last = now;
+      SendSize(client, streams, now);
     }
     if (ready <= 0) continue;
     const ssize_t n = ::read(STDIN_FILENO, buffer, sizeof buffer);
-    if (n <= 0) return;  // version 4 of the protocol cannot say that input ended
-    if (!Send(client, kStdin, {buffer, static_cast<size_t>(n)}).ok()) return;
+    open = n > 0;
+    const Status sent = n > 0 ? client.Write(Context::Background(), streams.in, {buffer, static_cast<size_t>(n)})
+                              : client.Finish(Context::Background(), streams.in);
+    if (!sent.ok()) return;
   }
 }
 
-// The v1.Status on the error channel: exit code of the command, or what went wrong.
+// The v1.Status on the error stream: exit code of the command, or what went wrong.
 Result<int> ExitCodeOf(std::string_view text) {
   boost::json::error_code error;
   const boost::json::value value = boost::json::parse(boost::json::string_view(text.data(), text.size()), error);
@@ -97,18 +107,18 @@ Result<int> ExitCodeOf(std::string_view text) {
   return Error(Code::kUnknown, "{}", message && message->is_string() ? std::string_view(message->as_string()) : text);
 }
 
-Result<int> Pump(websocket::Client& client) {
+Result<int> Pump(spdy::Client& client, const Streams& streams) {
+  constexpr size_t kMaxStatus = 64 << 10;
+  std::string status;
   for (;;) {
-    const std::optional<websocket::Frame> frame = KNARR_TRY(client.Read(Context::Background()));
-    if (!frame) return Error(Code::kServiceUnavailable, "the connection ended before the command did");
-    if (frame->payload.empty()) continue;
-    const std::string_view bytes = std::string_view(frame->payload).substr(1);
-    switch (frame->payload[0]) {
-      case kStdout: KNARR_TRY(WriteAll(STDOUT_FILENO, bytes, "standard output")); break;
-      case kStderr: KNARR_TRY(WriteAll(STDERR_FILENO, bytes, "standard error")); break;
-      case kError: return ExitCodeOf(bytes);
-      default: break;
-    }
+    const std::optional<spdy::Client::Event> event = KNARR_TRY(client.Read(Context::Background()));
+    if (event && event->stream == streams.out) KNARR_TRY(WriteAll(STDOUT_FILENO, event->bytes, "standard output"));
+    if (event && event->stream == streams.err) KNARR_TRY(WriteAll(STDERR_FILENO, event->bytes, "standard error"));
+    if (event && event->stream == streams.error) status += event->bytes.substr(0, kMaxStatus - status.size());
+    const bool over = !event || (event->stream == streams.error && (event->fin || event->reset));
+    if (!over) continue;
+    if (!status.empty()) return ExitCodeOf(status);
+    return Error(Code::kServiceUnavailable, "the connection ended before the command did");
   }
 }
 
@@ -139,13 +149,18 @@ int ExecMain(const std::vector<std::string>& args) {
   http::Query query{{"input", with_stdin ? "1" : "0"}, {"output", "1"}, {"error", tty ? "0" : "1"}, {"tty", tty ? "1" : "0"}};
   for (size_t i = 1; i < arguments.words.size(); ++i) query.emplace_back("command", arguments.words[i]);
   const std::string target = fmt::format("/exec/{}/{}/{}?{}", pod->ns, pod->name, http::PercentEncode(container), http::EncodeQuery(query));
-  Result<std::unique_ptr<websocket::Client>> client = websocket::Client::Connect(ctx, kubelet.Request(target), {kProtocol});
+  http::ClientRequest request = kubelet.Request(target);
+  request.method = "POST";
+  Result<std::unique_ptr<spdy::Client>> client = spdy::Client::Connect(ctx, std::move(request), {kProtocol});
   if (!client.ok()) return Fail(client.status());
+  const Result<Streams> streams = OpenStreams(ctx, **client, with_stdin, tty);
+  if (!streams.ok()) return Fail(streams.status());
   std::optional<RawTerminal> raw;
   if (tty) raw.emplace();
   std::jthread input;
-  if (with_stdin || tty) input = std::jthread([&](std::stop_token stop) { PumpInput(**client, tty, stop); });
-  const Result<int> code = Pump(**client);
+  if (with_stdin || tty)
+    input = std::jthread([&](std::stop_token stop) { PumpInput(**client, *streams, stop); });
+  const Result<int> code = Pump(**client, *streams);
   (*client)->Close(ctx);
   raw.reset();
   if (!code.ok()) return Fail(code.status());

@@ -227,6 +227,10 @@ spec:
         done = node.exec("a", "sh", "-c", "echo out; echo err >&2; exit 7")
         self.assertEqual((done.stdout, done.returncode), ("out\n", 7), done.stderr)
         self.assertIn("err\n", done.stderr)
+        # Standard input ends, and so does what reads it.
+        cat = subprocess.run(node.in_netns(node.knarr, "exec", "-i", "a", "--socket=" + node.socket, "--", "cat"),
+                             input="x" * 300000 + "end", capture_output=True, text=True, timeout=30)
+        self.assertEqual((cat.stdout[-4:], len(cat.stdout), cat.returncode), ("xend", 300003, 0), cat.stderr)
         follow = subprocess.Popen(node.in_netns(node.knarr, "logs", "-f", "a", "--socket=" + node.socket), stdout=subprocess.PIPE, text=True)
         try:
             self.assertEqual([follow.stdout.readline(), follow.stdout.readline()], ["first\n", "second\n"])

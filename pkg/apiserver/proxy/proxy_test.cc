@@ -290,7 +290,7 @@ BOOST_AUTO_TEST_CASE(exec_is_upgraded_and_its_url_is_the_kubelets) {
     Sure(stream
              ->Write(request.ctx,
                      "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n"
-                     "X-Stream-Protocol-Version: v4.protocol.k8s.io\r\n\r\nhello ")
+                     "X-Stream-Protocol-Version: v4.channel.k8s.io\r\n\r\nhello ")
              .ok());
     char buffer[100];
     const size_t n = *stream->Read(request.ctx, buffer, sizeof(buffer));
@@ -301,12 +301,12 @@ BOOST_AUTO_TEST_CASE(exec_is_upgraded_and_its_url_is_the_kubelets) {
   request.url = *http::ParseUrl(fmt::format(
       "http://127.0.0.1:{}/exec?command=ls&command=-l&stdin=true&stdout=1&stderr=false&tty=0", front->Port("main")));
   request.headers = {{"Connection", "Upgrade"},          {"Upgrade", "SPDY/3.1"},
-                     {"Authorization", "Bearer secret"}, {"X-Stream-Protocol-Version", "v4.protocol.k8s.io"},
+                     {"Authorization", "Bearer secret"}, {"X-Stream-Protocol-Version", "v4.channel.k8s.io"},
                      {"X-Remote-User", "admin"},         {"Impersonate-User", "x"}};
   const Result<http::Upgraded> upgraded = http::Upgrade(TenSeconds(), request);
   BOOST_REQUIRE(upgraded.ok());
   BOOST_REQUIRE(upgraded->stream);
-  BOOST_TEST(upgraded->response.headers.Get("X-Stream-Protocol-Version") == "v4.protocol.k8s.io");
+  BOOST_TEST(upgraded->response.headers.Get("X-Stream-Protocol-Version") == "v4.channel.k8s.io");
   BOOST_TEST(upgraded->stream->Write(TenSeconds(), "hi").ok());
   std::string all;
   char buffer[100];
@@ -317,7 +317,7 @@ BOOST_AUTO_TEST_CASE(exec_is_upgraded_and_its_url_is_the_kubelets) {
   }
   BOOST_TEST(all == "hello you said hi");
   BOOST_TEST(Asked() == "POST /exec/ns/web/c?command=ls&command=-l&input=1&output=1");
-  BOOST_TEST(last.Get("X-Stream-Protocol-Version") == "v4.protocol.k8s.io");
+  BOOST_TEST(last.Get("X-Stream-Protocol-Version") == "v4.channel.k8s.io");
   BOOST_TEST(last.Get("X-Forwarded-For") == "127.0.0.1");
   for (const char* secret : {"Authorization", "X-Remote-User", "Impersonate-User"}) BOOST_TEST(!last.Has(secret));
 }
