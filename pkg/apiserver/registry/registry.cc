@@ -188,7 +188,6 @@ Result<ObjectRef> Registry::Update(const Context& ctx, GroupResource what, std::
   const auto apply = [&](const Object* current) -> Result<ObjectPtr> {
     auto updated = std::make_unique<Object>(current->Clone());
     KNARR_TRY(change(*updated));
-    updated->metadata().clear_resourceversion();
     return updated;
   };
   Written written = KNARR_TRY(
@@ -198,13 +197,19 @@ Result<ObjectRef> Registry::Update(const Context& ctx, GroupResource what, std::
 
 Status Registry::Delete(const Context& ctx, GroupResource what, std::string_view ns, std::string_view name,
                         std::string_view uid) {
-  const ResourcePtr resource = Find(what.group, "", what.resource);
-  if (!resource) return NotServed(what);
   ::knarr::meta::DeleteOptions options;
   if (!uid.empty()) options.mutable_preconditions()->set_uid(std::string(uid));
+  return DeleteWithOptions(ctx, what, ns, name, options);
+}
+
+Status Registry::DeleteWithOptions(const Context& ctx, GroupResource what, std::string_view ns, std::string_view name,
+                                   const ::knarr::meta::DeleteOptions& options) {
+  const ResourcePtr resource = Find(what.group, "", what.resource);
+  if (!resource) return NotServed(what);
   std::vector<std::string> warnings;
-  return Delete(OwnContext(*this, ctx, impl_->clock, ns, name, warnings), *resource, name, options, DeleteHooks())
-      .status();
+  RequestContext rc = OwnContext(*this, ctx, impl_->clock, ns, name, warnings);
+  rc.dry_run = options.dryrun_size() > 0;
+  return Delete(rc, *resource, name, options, DeleteHooks()).status();
 }
 
 }  // namespace knarr::registry

@@ -109,6 +109,8 @@ class Registry : public Access {
                            std::string_view subresource, const std::function<Status(Object&)>& change) override;
   Status Delete(const Context& ctx, GroupResource what, std::string_view ns, std::string_view name,
                 std::string_view uid) override;
+  Status DeleteWithOptions(const Context& ctx, GroupResource what, std::string_view ns, std::string_view name,
+                           const ::knarr::meta::DeleteOptions& options) override;
 
  private:
   struct Impl;

@@ -21,6 +21,8 @@ class NamespaceStrategy : public TypedStrategy<core::Namespace> {
   void PrepareCreate(const RequestContext&, core::Namespace& object) const override {
     object.mutable_status()->Clear();
     object.mutable_status()->set_phase("Active");
+    // Generated names came after the defaults.
+    api::SetDefaults(object);
     auto& finalizers = *object.mutable_spec()->mutable_finalizers();
     if (std::find(finalizers.begin(), finalizers.end(), "kubernetes") == finalizers.end()) {
       *finalizers.Add() = "kubernetes";
