@@ -247,10 +247,12 @@ Kind ServiceKind(std::shared_ptr<service::Allocators> allocators) {
 }
 
 Kind ServiceKind(const BuiltinDeps& deps) {
-  if (deps.store == nullptr || deps.access == nullptr || deps.service_cluster_ip_ranges.empty())
+  if (deps.store == nullptr || deps.access == nullptr || deps.clock == nullptr ||
+      deps.service_cluster_ip_ranges.empty())
     return ServiceKind(nullptr);
   auto allocators = service::Allocators::New({.store = deps.store,
                                               .access = deps.access,
+                                              .clock = deps.clock,
                                               .ranges = deps.service_cluster_ip_ranges,
                                               .node_port_first = deps.node_port_first,
                                               .node_port_count = deps.node_port_count,

@@ -175,6 +175,7 @@ BOOST_AUTO_TEST_CASE(a_write_is_begun_and_ended) {
   const auto store = storage::NewMemoryStore(clock);
   BuiltinDeps deps;
   deps.access = &access;
+  deps.clock = &clock;
   deps.store = store.get();
   deps.service_cluster_ip_ranges = {"10.0.0.0/24"};
   const Kind kind = ServiceKind(deps);

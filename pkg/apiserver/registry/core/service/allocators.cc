@@ -17,6 +17,7 @@ namespace {
 using Ips = std::map<std::string, std::string>;
 
 constexpr int kRepairsBeforeCleanup = 3;
+constexpr auto kRepairInterval = std::chrono::hours(1);
 constexpr std::string_view kIpFull = "range is full";
 
 template <typename List>
@@ -104,7 +105,7 @@ std::string GoStrings(const std::vector<std::string>& list, std::string_view typ
 Allocators::Allocators(const Options& options) : options_(options) {}
 
 Result<std::shared_ptr<Allocators>> Allocators::New(const Options& options) {
-  KNARR_CHECK(options.store != nullptr && options.access != nullptr);
+  KNARR_CHECK(options.store != nullptr && options.access != nullptr && options.clock != nullptr);
   std::shared_ptr<Allocators> out(new Allocators(options));
   for (const std::string& cidr : options.ranges) {
     IpRange ip = KNARR_TRY_CTX(IpRange::Parse(cidr), "--service-cluster-ip-range");
@@ -269,8 +270,9 @@ void Allocators::ReleaseIps(const Context& ctx, const Ips& ips) {
       bits.Release(*offset);
       return Status();
     });
-    // A repair finds it.
-    if (!status.ok()) options_.log.Error(status, "Failed to release a cluster IP", {{"ip", ip}});
+    if (status.ok()) continue;
+    options_.log.Error(status, "Failed to release a cluster IP", {{"ip", ip}});
+    suspicious_ = true;
   }
 }
 
@@ -283,8 +285,9 @@ void Allocators::ReleasePorts(const Context& ctx, const std::vector<int>& ports)
     }
     return Status();
   });
-  if (!status.ok())
-    options_.log.Error(status, "Failed to release node ports", {{"ports", fmt::format("{}", fmt::join(ports, ","))}});
+  if (status.ok()) return;
+  suspicious_ = true;
+  options_.log.Error(status, "Failed to release node ports", {{"ports", fmt::format("{}", fmt::join(ports, ","))}});
 }
 
 Status Allocators::TakePort(Bitmap& bits, int port, std::vector<int>* taken) const {
@@ -393,16 +396,22 @@ Status Allocators::HealthPort(core::Service& service, Bitmap& bits, std::vector<
   return {};
 }
 
-Status Allocators::EnsureRepaired(const Context& ctx) {
+Status Allocators::RepairIfDue(const Context& ctx) {
+  bool first = false;
   {
     const std::lock_guard lock(repair_mutex_);
-    if (repaired_) return {};
+    first = !next_repair_;
+    if (!first && !suspicious_ && options_.clock->Monotonic() < *next_repair_) return {};
   }
-  return Repair(ctx).status();
+  const auto repaired = Repair(ctx);
+  if (repaired.ok() || first) return repaired.status();
+  // The books were right before; what is in doubt stays taken.
+  options_.log.Error(repaired.status(), "Failed to repair the allocations of services");
+  return {};
 }
 
 Result<Allocators::Finish> Allocators::Create(const Context& ctx, core::Service& service, bool dry_run) {
-  KNARR_TRY(EnsureRepaired(ctx));
+  KNARR_TRY(RepairIfDue(ctx));
   KNARR_TRY(InitFamilies(service, nullptr));
   const Ips ips = KNARR_TRY(TakeAllIps(ctx, service, dry_run));
   std::vector<int> ports;
@@ -430,7 +439,7 @@ Result<Allocators::Finish> Allocators::Create(const Context& ctx, core::Service&
 
 Result<Allocators::Finish> Allocators::Update(const Context& ctx, core::Service& service, const core::Service& old,
                                               bool dry_run) {
-  KNARR_TRY(EnsureRepaired(ctx));
+  KNARR_TRY(RepairIfDue(ctx));
   KNARR_TRY(InitFamilies(service, &old));
   Ips taken, released;
   auto& spec = *service.mutable_spec();
@@ -489,6 +498,7 @@ void Allocators::Release(const Context& ctx, const core::Service& service) {
 
 Result<int> Allocators::Repair(const Context& ctx) {
   const std::lock_guard lock(repair_mutex_);
+  suspicious_ = false;
   int differences = 0;
   // The list must not be older than the bitmaps: a service made in between would look like a leak, which three rounds
   // forgive; one whose address the bitmap lacks is only put right.
@@ -496,7 +506,7 @@ Result<int> Allocators::Repair(const Context& ctx) {
       KNARR_TRY_CTX(options_.access->List(ctx, {"", "services"}, ""), "unable to refresh the service IP block");
   for (auto& [family, addresses] : by_family_) differences += KNARR_TRY(RepairIps(ctx, addresses, services));
   differences += KNARR_TRY(RepairPorts(ctx, services));
-  repaired_ = true;
+  next_repair_ = options_.clock->Monotonic() + kRepairInterval;
   return differences;
 }
 

@@ -3,16 +3,19 @@
 // Mirrors: pkg/registry/core/service/storage/alloc.go, .../{ipallocator,portallocator}/controller/repair.go
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "pkg/api/types.h"
 #include "pkg/apiserver/registry/access.h"
 #include "pkg/apiserver/registry/core/service/range.h"
+#include "pkg/base/clock.h"
 #include "pkg/base/log.h"
 
 namespace k8s::io::api::core::v1 {
@@ -23,7 +26,8 @@ namespace knarr::registry::service {
 
 struct Options {
   storage::Store* store = nullptr;
-  Access* access = nullptr;         // for repair
+  Access* access = nullptr;  // for repair
+  Clock* clock = nullptr;
   std::vector<std::string> ranges;  // one or two, of different families
   int node_port_first = 30000, node_port_count = 2768;
   Logger log;
@@ -75,7 +79,7 @@ class Allocators {
   Status HealthPort(core::Service& service, Bitmap& bits, std::vector<int>* taken) const;
   Status TakePort(Bitmap& bits, int port, std::vector<int>* taken) const;
   Result<int> NextPort(Bitmap& bits, std::vector<int>* taken) const;
-  Status EnsureRepaired(const Context& ctx);
+  Status RepairIfDue(const Context& ctx);
   Result<int> RepairIps(const Context& ctx, Addresses& addresses, const std::vector<ObjectRef>& services);
   Result<int> RepairPorts(const Context& ctx, const std::vector<ObjectRef>& services);
   std::string PortRange() const;
@@ -86,7 +90,9 @@ class Allocators {
   std::unique_ptr<Range> ports_;
   std::map<int, int> port_leaks_;
   std::mutex repair_mutex_;
-  bool repaired_ = false;
+  // nullopt: there was none yet.
+  std::optional<MonoTime> next_repair_;
+  std::atomic<bool> suspicious_ = false;
 };
 
 bool NeedsHealthCheck(const core::Service& service);

@@ -40,6 +40,7 @@ struct Fixture {
   std::shared_ptr<Allocators> New(std::vector<std::string> ranges = {"10.0.0.0/24"}, int ports = 2768) {
     auto made = Allocators::New({.store = store.get(),
                                  .access = &access,
+                                 .clock = &clock,
                                  .ranges = std::move(ranges),
                                  .node_port_first = 30000,
                                  .node_port_count = ports,
@@ -304,6 +305,23 @@ BOOST_AUTO_TEST_CASE(leaks_are_freed_the_third_time) {
   BOOST_TEST(Used("serviceips") == 0);
   BOOST_TEST(Used("servicenodeports") == 0);
   BOOST_TEST(*allocators->Repair(kCtx) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(repairs_come_with_allocations_once_an_hour) {
+  const auto allocators = New();
+  auto lost = Make("clusterIP: \"10.0.0.7\"");
+  BOOST_TEST(Create(*allocators, lost) == "");  // and never written
+  const auto allocate = [&] {
+    auto service = Make("ports { port: 80 }");
+    BOOST_TEST(Create(*allocators, service, false) == "");
+  };
+  for (int i = 0; i < 3; ++i) {
+    allocate();
+    BOOST_TEST(Used("serviceips") == 1);
+    clock.Advance(std::chrono::hours(1));
+  }
+  allocate();
+  BOOST_TEST(Used("serviceips") == 0);
 }
 
 BOOST_AUTO_TEST_CASE(another_range_is_taken_over_by_repair) {
