@@ -2,9 +2,9 @@
 // /openapi/v3/<group version>. Made from the generated tables and upstream's descriptions for built-in kinds, from
 // their CRD's schema for custom ones.
 //
-// Nothing is made before somebody asks, and documents are let go when nobody asked for a while: at rest this costs a few
-// pointers. Thread-safe.
-// Mirrors: k8s.io/kube-openapi/pkg/{builder,builder3,handler,handler3}, k8s.io/apiserver/pkg/endpoints/openapi
+// Nothing is made before somebody asks, and documents are let go when nobody asked for a while: at rest this costs a
+// few pointers. Thread-safe. Mirrors: k8s.io/kube-openapi/pkg/{builder,builder3,handler,handler3},
+// k8s.io/apiserver/pkg/endpoints/openapi
 #pragma once
 
 #include <boost/json/fwd.hpp>

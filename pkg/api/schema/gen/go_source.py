@@ -20,6 +20,7 @@ class GoField:
     tags: dict
     markers: dict  # of the comment: "default" -> ['"TCP"'], "listType" -> ["map"], "optional" -> [""]
     line: int = 0
+    comment: list = field(default_factory=list)  # the lines above it, with their slashes
 
 
 @dataclass
@@ -32,6 +33,7 @@ class GoType:
     markers: dict = field(default_factory=dict)
     imports: dict = field(default_factory=dict)  # of the file it is declared in
     problem: str = ""  # why the declaration could not be read; matters only where a message needs it
+    comment: list = field(default_factory=list)
 
 
 @dataclass
@@ -93,20 +95,21 @@ def parse_go(text, package, source):
             if line.startswith("}"):
                 struct = None
             else:
-                _add_field(struct, line, parse_markers(comment), f"{source}:{number}", number)
+                _add_field(struct, line, comment, f"{source}:{number}", number)
         elif match := _STRUCT.match(line):
-            struct = GoType(match.group(1), package, "struct", markers=parse_markers(detached + comment), imports=imports)
+            struct = GoType(match.group(1), package, "struct", markers=parse_markers(detached + comment), imports=imports,
+                            comment=comment)
             package.types[struct.name] = struct
             if match.group(2):
                 struct = None
         elif match := _NAMED.match(line):
             package.types[match.group(1)] = GoType(
                 match.group(1), package, "named", underlying=match.group(2),
-                markers=parse_markers(detached + comment), imports=imports)
+                markers=parse_markers(detached + comment), imports=imports, comment=comment)
         comment, detached = [], []
 
 
-def _add_field(struct, line, markers, place, number):
+def _add_field(struct, line, comment, place, number):
     if match := _FIELD.match(line):
         name, kind, tags = match.groups()
         embedded = False
@@ -116,7 +119,8 @@ def _add_field(struct, line, markers, place, number):
     else:
         struct.problem = struct.problem or f"{place}: not understood: {line.strip()}"
         return
-    struct.fields.append(GoField(name, kind, embedded, dict(_TAG.findall(tags or "")), markers, number))
+    markers = parse_markers(comment)
+    struct.fields.append(GoField(name, kind, embedded, dict(_TAG.findall(tags or "")), markers, number, comment))
 
 
 def parse_register(text, package):

@@ -29,6 +29,7 @@ class Field:
     omit_empty: bool
     optional: bool
     extras: dict = field(default_factory=dict)
+    comment: list = field(default_factory=list)
 
 
 @dataclass
@@ -41,6 +42,7 @@ class Message:
     fields: list
     holds_quantity: bool = False  # somewhere below: decoding has to check it
     atomic: bool = False  # the type is declared +structType=atomic
+    comment: list = field(default_factory=list)
 
 
 class Model:
@@ -71,6 +73,7 @@ class Model:
         go = package.types.get(name)
         special = SPECIAL.get(proto.full_name, "kNone")
         result = Message(proto.full_name, name, f"{package.name}.{name}", special, False, [])
+        result.comment = go.comment if go else []
         if special != "kNone":
             return result
         if go is None:
@@ -146,6 +149,7 @@ class Model:
             omit_empty="omitempty" in json[1:],
             optional="optional" in markers or "omitempty" in json[1:],
             extras={key: value for key, value in extras.items() if value},
+            comment=entry.comment,
         )
 
     def render(self, written, go):

@@ -1,0 +1,52 @@
+#include "pkg/api/schema/docs.h"
+
+#include <boost/test/unit_test.hpp>
+
+#include "pkg/api/schema/tables.h"
+
+namespace knarr::schema {
+namespace {
+
+std::string_view FieldDoc(const Docs& docs, std::string_view message, std::string_view name) {
+  const uint16_t index = FindMessage(message);
+  const auto fields = Messages()[index].fields();
+  for (size_t i = 0; i < fields.size(); ++i) {
+    if (fields[i].json_name() == name) return docs.Field(index, i);
+  }
+  return "no such field";
+}
+
+BOOST_AUTO_TEST_SUITE(schema_docs)
+
+BOOST_AUTO_TEST_CASE(types_and_fields_have_upstreams_words) {
+  const Docs docs;
+  BOOST_TEST(
+      docs.Message(FindMessage("k8s.io.api.core.v1.Pod")) ==
+      "Pod is a collection of containers that can run on a host. This resource is created by clients and scheduled "
+      "onto hosts.");
+  BOOST_TEST(FieldDoc(docs, "k8s.io.api.core.v1.Container", "name")
+                 .starts_with("Name of the container specified as a DNS_LABEL. Each container in a pod must have a "
+                              "unique name (DNS_LABEL)."));
+  // Markers are no part of it, paragraphs are.
+  BOOST_TEST(FieldDoc(docs, "k8s.io.api.core.v1.ServiceSpec", "ports").find("+listType") == std::string_view::npos);
+  BOOST_TEST(
+      FieldDoc(docs, "k8s.io.apimachinery.pkg.apis.meta.v1.ObjectMeta", "uid").find("\n\nPopulated by the system.") !=
+      std::string_view::npos);
+}
+
+BOOST_AUTO_TEST_CASE(nearly_everything_is_described) {
+  const Docs docs;
+  size_t fields = 0, described = 0;
+  for (uint16_t i = 0; i < kMessageCount; ++i) {
+    for (size_t field = 0; field < Messages()[i].fields().size(); ++field) {
+      ++fields;
+      described += docs.Field(i, field).empty() ? 0 : 1;
+    }
+  }
+  BOOST_TEST(described * 100 > fields * 90);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace knarr::schema
