@@ -17,7 +17,7 @@ bool ReadOnly(std::string_view method) {
   return method == "GET" || method == "HEAD" || method == "OPTIONS";
 }
 
-auth::Attributes AttributesOf(const auth::UserInfo& user, const RequestInfo& info) {
+auth::Attributes AttributesOf(const http::Request& request, const auth::UserInfo& user, const RequestInfo& info) {
   auth::Attributes attributes;
   attributes.user = &user;
   attributes.verb = info.verb;
@@ -30,6 +30,11 @@ auth::Attributes AttributesOf(const auth::UserInfo& user, const RequestInfo& inf
   attributes.subresource = info.subresource;
   attributes.name = info.name;
   attributes.namespace_ = info.namespace_;
+  // What narrows a request may be what makes it allowed: a kubelet lists the pods of its node only.
+  if (info.verb == "list" || info.verb == "watch" || info.verb == "deletecollection") {
+    attributes.field_selector = request.QueryValue("fieldSelector");
+    attributes.label_selector = request.QueryValue("labelSelector");
+  }
   return attributes;
 }
 
@@ -133,14 +138,14 @@ void Chain::ServeCounted(const http::Request& request, http::ResponseWriter& res
   // Those who keep the cluster alive are never shed.
   if (in_flight && !in_flight->admitted() && !user.InGroup(auth::kMastersGroup))
     return endpoints::ReplyError(request, response, TooMany());
-  if (const Status status = Authorize(request.ctx, user, info); !status.ok())
+  if (const Status status = Authorize(request, user, info); !status.ok())
     return endpoints::ReplyError(request, response, status);
   Dispatch(request, response, info, user);
 }
 
-Status Chain::Authorize(const Context& ctx, const auth::UserInfo& user, const RequestInfo& info) {
-  const auth::Attributes attributes = AttributesOf(user, info);
-  const auth::Verdict verdict = parts_.authorizer->Authorize(ctx, attributes);
+Status Chain::Authorize(const http::Request& request, const auth::UserInfo& user, const RequestInfo& info) {
+  const auth::Attributes attributes = AttributesOf(request, user, info);
+  const auth::Verdict verdict = parts_.authorizer->Authorize(request.ctx, attributes);
   if (verdict.decision == auth::Decision::kAllow) return {};
   return auth::Forbidden(attributes, verdict.reason);
 }

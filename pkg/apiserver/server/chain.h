@@ -60,7 +60,7 @@ class Chain {
   // The request is served; what it was goes into *info.
   void ServeCounted(const http::Request& request, http::ResponseWriter& response, const endpoints::RequestInfo& info,
                     bool long_running);
-  Status Authorize(const Context& ctx, const auth::UserInfo& user, const endpoints::RequestInfo& info);
+  Status Authorize(const http::Request& request, const auth::UserInfo& user, const endpoints::RequestInfo& info);
   void Dispatch(const http::Request& request, http::ResponseWriter& response, const endpoints::RequestInfo& info,
                 const auth::UserInfo& user);
   void ServePaths(const http::Request& request, http::ResponseWriter& response);
