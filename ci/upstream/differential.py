@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""Replays generated requests on Knarr's kube-apiserver and on upstream's, and compares the answers.
+
+usage: differential.py [--count N] [--seed S] [--only KIND] [--reference URL] [--verbose]
+
+Environment: KNARR_BIN and KNARR_CACHE as for ci/integration/apiserver; upstream's programs by ci/upstream/build.sh.
+Status codes, reasons, causes, messages and objects are compared after uid, times, versions and what a server chooses
+are taken out. Every accepted difference is in ACCEPTED with its reason; the rest is printed, and fails the run.
+"""
+import argparse
+import collections
+import copy
+import json
+import os
+import pathlib
+import random
+import re
+import ssl
+import subprocess
+import sys
+import tempfile
+import http.client
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "integration" / "apiserver"))
+from server import ADMIN, Server, free_port  # noqa: E402
+
+sys.path.insert(0, str(HERE))
+from differential_cases import ACCEPTED, KINDS, cases, setup  # noqa: E402
+
+
+class Peer:
+    """One keep-alive connection to a server."""
+
+    def __init__(self, name, port, token):
+        self.name, self.port, self.token = name, port, token
+        self.context = ssl._create_unverified_context()
+        self.connection = None
+
+    def request(self, method, path, body=None, content_type="application/json", headers=None):
+        data = None
+        if body is not None:
+            data = body if isinstance(body, (bytes, str)) else json.dumps(body)
+        all_headers = {"Authorization": "Bearer " + self.token, "Accept": "application/json", "User-Agent": "differential/1"}
+        if data is not None:
+            all_headers["Content-Type"] = content_type
+        all_headers.update(headers or {})
+        for attempt in (0, 1):
+            if self.connection is None:
+                self.connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.context, timeout=30)
+            try:
+                self.connection.request(method, path, data, all_headers)
+                answer = self.connection.getresponse()
+                return answer.status, answer.read().decode(errors="replace")
+            except (http.client.HTTPException, OSError):
+                self.connection = None
+                if attempt:
+                    raise
+
+
+# What a server chooses, or what differs by nature.
+DROP_META = {"uid", "resourceVersion", "creationTimestamp", "selfLink", "deletionTimestamp"}
+RANDOM_NAME = re.compile(r"\b(gen-)[bcdfghjklmnpqrstvwxz2456789]{5}\b")
+
+
+def normalise(value, path=()):
+    if isinstance(value, dict):
+        out = {}
+        for key, item in value.items():
+            if key in DROP_META and path and path[-1] in ("metadata", "details"):
+                continue
+            if key == "managedFields":
+                item = [{k: v for k, v in entry.items() if k not in ("time", "fieldsType")} for entry in item or []]
+                item.sort(key=lambda e: json.dumps(e, sort_keys=True))
+            if path and path[-1] == "metadata" and key in ("continue", "remainingItemCount"):
+                item = "set"
+            out[key] = normalise(item, path + (key,))
+        return out
+    if isinstance(value, list):
+        return [normalise(item, path) for item in value]
+    if isinstance(value, str):
+        return RANDOM_NAME.sub(r"\1xxxxx", value)
+    return value
+
+
+def parse(text):
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {"text": text.strip()}
+
+
+def differences(ours, theirs, path=""):
+    """[(path, ours, theirs)]"""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        found = []
+        for key in sorted(set(ours) | set(theirs)):
+            where = f"{path}.{key}" if path else key
+            if key not in ours:
+                found.append((where, None, theirs[key]))
+            elif key not in theirs:
+                found.append((where, ours[key], None))
+            else:
+                found += differences(ours[key], theirs[key], where)
+        return found
+    if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        found = []
+        for i, (a, b) in enumerate(zip(ours, theirs)):
+            found += differences(a, b, f"{path}[]")
+        return found
+    return [] if ours == theirs else [(path, ours, theirs)]
+
+
+def accepted(case, difference):
+    where, ours, theirs = difference
+    for rule in ACCEPTED:
+        if not re.search(rule["path"], where):
+            continue
+        if "case" in rule and not re.search(rule["case"], case["name"]):
+            continue
+        if "ours" in rule and not re.search(rule["ours"], json.dumps(ours)):
+            continue
+        if "theirs" in rule and not re.search(rule["theirs"], json.dumps(theirs)):
+            continue
+        return rule["why"]
+    return None
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--count", type=int, default=10000)
+    arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--only", default="")
+    arguments.add_argument("--reference", type=int, help="port of a running reference server (ci/upstream/apiserver.sh)")
+    arguments.add_argument("--verbose", action="store_true")
+    arguments.add_argument("--limit", type=int, default=60, help="differences to print")
+    options = arguments.parse_args()
+
+    reference = None
+    port = options.reference
+    directory = tempfile.mkdtemp(prefix="knarr-diff-")
+    if not port:
+        port = free_port()
+        reference = subprocess.Popen([HERE / "apiserver.sh", directory, str(port)], stdout=subprocess.PIPE, text=True)
+        line = reference.stdout.readline()
+        if not line.startswith("ready"):
+            sys.exit(f"the reference server does not come up: see {directory}")
+    server = Server("--disable-admission-plugins=" + os.environ.get("KNARR_DIFF_DISABLE", "")
+                    if os.environ.get("KNARR_DIFF_DISABLE") else "-v=0")
+    counts = collections.Counter()
+    explained = collections.Counter()
+    groups = collections.OrderedDict()
+    try:
+        server.start()
+        peers = [Peer("ours", server.port, ADMIN), Peer("theirs", port, "admin")]
+        namespace = f"diff-{os.getpid()}"
+        for peer in peers:
+            setup(peer, namespace)
+        unserved = [name for name, (prefix, resource, _, _) in KINDS.items()
+                    if peers[0].request("GET", f"{prefix}/{resource}")[0] == 404]
+        if unserved:
+            print("not served:", *unserved)
+        rng = random.Random(options.seed)
+        for case in cases(rng, namespace, options.count, options.only, unserved):
+            answers = []
+            for peer in peers:
+                status, text = peer.request(case["method"], case["path"], copy.deepcopy(case.get("body")),
+                                            case.get("type", "application/json"), case.get("headers"))
+                answers.append({"http": status, "body": normalise(parse(text))})
+            counts["requests"] += 1
+            found = differences(*answers)
+            if answers[0]["http"] != answers[1]["http"]:
+                # Everything else follows from it.
+                said = [{"http": a["http"], "message": a["body"].get("message", "")} for a in answers]
+                found = [("http", *said)]
+            for difference in found:
+                why = accepted(case, difference)
+                if why:
+                    explained[why] += 1
+                    continue
+                counts["differences"] += 1
+                key = (case["name"].split("/")[0], re.sub(r"\[\d+\]", "[]", difference[0]),
+                       json.dumps(difference[1])[:160], json.dumps(difference[2])[:160])
+                groups.setdefault(key, []).append((case, difference))
+    finally:
+        server.close()
+        if reference:
+            reference.terminate()
+            reference.wait()
+    for (name, where, ours, theirs), found in sorted(groups.items(), key=lambda g: -len(g[1]))[:options.limit]:
+        case, _ = found[0]
+        print(f"{len(found):5d} x {case['name']}: {where}\n        ours:   {ours}\n        theirs: {theirs}")
+        if options.verbose:
+            print(f"        {case['method']} {case['path']} {json.dumps(case.get('body'))[:400]}")
+    print()
+    for why, count in explained.most_common():
+        print(f"accepted {count:6d}: {why}")
+    print(f"{counts['requests']} requests, {counts['differences']} unexplained differences of {len(groups)} kinds")
+    sys.exit(1 if counts["differences"] else 0)
+
+
+if __name__ == "__main__":
+    main()
