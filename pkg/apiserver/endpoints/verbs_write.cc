@@ -84,7 +84,16 @@ Result<registry::ObjectPtr> ApplyTo(Call& call, const PatchBody& patch, const re
     KNARR_TRY(patch::ApplyStrategicMergePatch(tree.as_object(), patch.tree.as_object(), *schema));
   }
   if (!tree.is_object()) return errors::BadRequest("the patch does not leave an object");
-  return FromTree(call, tree.as_object(), options.field_validation);
+  auto object = FromTree(call, tree.as_object(), options.field_validation);
+  if (object.ok() || !object.error().Is(Code::kBadRequest)) return object;
+  // It is the patch's fault, not the body's. Mirrors: applyPatchToObject in handlers/patch.go
+  std::string_view why = object.error().message();
+  constexpr std::string_view kMarker = " cannot be handled as a ";
+  if (const size_t at = why.find(kMarker); at != std::string_view::npos) {
+    if (const size_t colon = why.find(": ", at); colon != std::string_view::npos) why = why.substr(colon + 2);
+  }
+  const field::ErrorList errors = {field::Invalid(field::Path("patch"), boost::json::serialize(tree), why)};
+  return errors::Invalid("", "", "", errors);
 }
 
 Result<registry::ObjectPtr> ApplyServerSide(Call& call, const PatchBody& patch, const registry::Object* current,

@@ -51,7 +51,7 @@ Begun BeginGrace(const Strategy& strategy, Object& object, std::optional<int64_t
 // Being deleted, held by finalizers only.
 bool MarkDeleting(const Strategy& strategy, Object& object, WallTime now) {
   auto& metadata = object.metadata();
-  if (metadata.has_deletiontimestamp() && metadata.deletiongraceperiodseconds() == 0) return false;
+  if (metadata.has_deletiontimestamp() && metadata.deletiongraceperiodseconds() == 0) return false;  // 0 or unset
   if (!metadata.has_deletiontimestamp()) {
     BumpGeneration(metadata);
     SetTime(now, metadata.mutable_deletiontimestamp());
@@ -59,7 +59,8 @@ bool MarkDeleting(const Strategy& strategy, Object& object, WallTime now) {
   } else if (TimeOf(metadata.deletiontimestamp()) > now) {
     SetTime(now, metadata.mutable_deletiontimestamp());
   }
-  metadata.set_deletiongraceperiodseconds(0);
+  // Namespaces have no grace period: their own finalizers say when they go.
+  if (!strategy.HeldBySpec(object)) metadata.set_deletiongraceperiodseconds(0);
   return true;
 }
 

@@ -15,6 +15,17 @@ void Health::Add(std::string name, Check check, uint8_t where) {
   checks_.push_back({std::move(name), std::move(check), where});
 }
 
+// A failure is logged when it begins and when it changes: probes come every second.
+Status Health::Run(const Named& named, const Context& ctx) const {
+  const Status status = named.check(ctx);
+  const std::lock_guard lock(mutex_);
+  std::string& last = failures_[named.name];
+  const std::string now(status.ok() ? std::string_view() : status.message());
+  if (now != last && !status.ok()) ctx.log().Error(status, "Health check failed", {{"check", named.name}});
+  last = now;
+  return status;
+}
+
 bool Health::Serve(const http::Request& request, http::ResponseWriter& response) const {
   std::string_view path = request.path;
   while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
@@ -32,8 +43,7 @@ bool Health::Serve(const http::Request& request, http::ResponseWriter& response)
   if (!only.empty()) {
     for (const Named& named : checks_) {
       if ((named.where & where) == 0 || named.name != only) continue;
-      const Status status = named.check(ctx);
-      if (!status.ok()) request.ctx.log().Error(status, "Health check failed", {{"check", named.name}});
+      const Status status = Run(named, ctx);
       if (status.ok()) {
         response.Reply(200, kText, "ok");
       } else {
@@ -56,14 +66,13 @@ bool Health::Serve(const http::Request& request, http::ResponseWriter& response)
       text += fmt::format("[+]{} excluded: ok\n", named.name);
       continue;
     }
-    const Status status = named.check(ctx);
+    const Status status = Run(named, ctx);
     if (status.ok()) {
       text += fmt::format("[+]{} ok\n", named.name);
       continue;
     }
     failed = true;
     text += fmt::format("[-]{} failed: reason withheld\n", named.name);
-    request.ctx.log().Error(status, "Health check failed", {{"check", named.name}});
   }
   if (failed) {
     response.Reply(500, kText, fmt::format("{}{} check failed\n", text, endpoint));

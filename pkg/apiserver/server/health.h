@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -29,7 +30,11 @@ class Health {
     Check check;
     uint8_t where;
   };
+  Status Run(const Named& named, const Context& ctx) const;
+
   std::vector<Named> checks_;
+  mutable std::mutex mutex_;
+  mutable std::map<std::string, std::string> failures_;  // logged once, by check
 };
 
 }  // namespace knarr::apiserver

@@ -2,20 +2,18 @@
 
 #include <fmt/format.h>
 
-#include <boost/json.hpp>
+#include <mutex>
+#include <vector>
 
-#include "k8s.io/api/core/v1/generated.pb.h"
 #include "k8s.io/api/scheduling/v1/generated.pb.h"
 #include "pkg/apiserver/auth/authz/bootstrap.h"
-#include "pkg/base/file.h"
+#include "pkg/base/pool.h"
 
 namespace knarr::apiserver {
 namespace {
 
 using registry::GroupResource;
 
-constexpr GroupResource kNamespaces{"", "namespaces"};
-constexpr GroupResource kConfigMaps{"", "configmaps"};
 constexpr GroupResource kPriorityClasses{"scheduling.k8s.io", "priorityclasses"};
 
 template <typename T>
@@ -32,15 +30,6 @@ Status Ensure(registry::Access& access, const Context& ctx, GroupResource what, 
   if (access.Get(ctx, what, ns, name).ok()) return {};
   const Status status = access.Create(ctx, what, std::move(object)).status();
   return status.Is(Code::kAlreadyExists) ? Status() : status;
-}
-
-Status EnsureNamespaces(registry::Access& access, const Context& ctx) {
-  for (const char* name : {"default", "kube-node-lease", "kube-public", "kube-system"}) {
-    auto [object, ns] = New<core::Namespace>();
-    ns->mutable_metadata()->set_name(name);
-    KNARR_TRY_CTX(Ensure(access, ctx, kNamespaces, std::move(object)), "namespace {}", name);
-  }
-  return {};
 }
 
 Status EnsurePriorityClasses(registry::Access& access, const Context& ctx) {
@@ -66,41 +55,6 @@ Status EnsurePriorityClasses(registry::Access& access, const Context& ctx) {
   return {};
 }
 
-std::string JsonList(const std::vector<std::string>& items) {
-  boost::json::array array;
-  for (const std::string& item : items) array.emplace_back(item);
-  return boost::json::serialize(array);
-}
-
-// kube-system/extension-apiserver-authentication: how extension servers know this server and its users.
-// Mirrors: pkg/controlplane/controller/clusterauthenticationtrust
-Status PublishTrust(registry::Access& access, const Context& ctx, const PostStart::Deps& deps) {
-  std::map<std::string, std::string> data;
-  constexpr size_t kMaxCa = 1 << 20;
-  if (!deps.client_ca_file.empty()) data["client-ca-file"] = KNARR_TRY(ReadFile(deps.client_ca_file, kMaxCa));
-  const AuthenticationOptions& a = deps.authentication;
-  if (!a.requestheader_client_ca_file.empty()) {
-    data["requestheader-client-ca-file"] = KNARR_TRY(ReadFile(a.requestheader_client_ca_file, kMaxCa));
-    data["requestheader-allowed-names"] = JsonList(a.requestheader_allowed_names);
-    data["requestheader-username-headers"] = JsonList(a.requestheader_username_headers);
-    data["requestheader-group-headers"] = JsonList(a.requestheader_group_headers);
-    data["requestheader-extra-headers-prefix"] = JsonList(a.requestheader_extra_header_prefixes);
-  }
-  if (data.empty()) return {};
-  const auto fill = [&](api::Object& object) -> Status {
-    auto& map = object.As<core::ConfigMap>();
-    for (const auto& [key, value] : data) (*map.mutable_data())[key] = value;
-    return {};
-  };
-  auto [object, map] = New<core::ConfigMap>();
-  map->mutable_metadata()->set_name("extension-apiserver-authentication");
-  map->mutable_metadata()->set_namespace_("kube-system");
-  KNARR_TRY(fill(object));
-  const Status created = access.Create(ctx, kConfigMaps, std::move(object)).status();
-  if (!created.Is(Code::kAlreadyExists)) return created;
-  return access.Update(ctx, kConfigMaps, "kube-system", "extension-apiserver-authentication", "", fill).status();
-}
-
 }  // namespace
 
 struct PostStart::Impl {
@@ -116,16 +70,18 @@ struct PostStart::Impl {
   std::vector<Step> steps;
   TaskGroup threads;
 
-  explicit Impl(Deps d) : deps(std::move(d)) {
-    registry::Registry& registry = *deps.registry;
-    steps.push_back({.name = "system", .run = [&registry, this](const Context& ctx) -> Status {
-                       KNARR_TRY(EnsureNamespaces(registry, ctx));
-                       KNARR_TRY(EnsurePriorityClasses(registry, ctx));
-                       return PublishTrust(registry, ctx, deps);
+  reconcilers::KubernetesService service;
+
+  explicit Impl(Deps d) : deps(std::move(d)), service(deps.service) {
+    registry::Access& access = *deps.access;
+    steps.push_back({.name = "rbac", .run = [&access, this](const Context& ctx) -> Status {
+                       return deps.rbac ? auth::EnsureBootstrapPolicy(ctx, access) : Status();
                      }});
-    steps.push_back({.name = "rbac", .run = [&registry, this](const Context& ctx) -> Status {
-                       if (!deps.rbac) return {};
-                       return auth::EnsureBootstrapPolicy(ctx, registry);
+    steps.push_back(
+        {.name = "priority", .run = [&access](const Context& ctx) { return EnsurePriorityClasses(access, ctx); }});
+    // Needs the namespace kube-system, which the service's first round makes.
+    steps.push_back({.name = "authentication", .run = [&access, this](const Context& ctx) {
+                       return auth::PublishAuthentication(ctx, access, *deps.auth);
                      }});
   }
 
@@ -155,14 +111,20 @@ PostStart::PostStart(Deps deps) : impl_(std::make_unique<Impl>(std::move(deps)))
 PostStart::~PostStart() = default;
 
 void PostStart::Start() {
+  impl_->service.Start();
   impl_->threads.Go("post-start", [impl = impl_.get()](std::stop_token stop) { impl->Run(stop); });
 }
 
-void PostStart::Stop() {
+void PostStart::Stop(const Context& ctx) {
   impl_->threads.StopAndJoin();
+  if (const Status status = impl_->service.Stop(ctx); !status.ok())
+    impl_->deps.log.Error(status, "Unable to leave the endpoints of the Service kubernetes");
 }
 
 Status PostStart::Check(const std::string& name) const {
+  if (name == "service") {
+    return impl_->service.Ready() ? Status() : Error(Code::kServiceUnavailable, "not finished");
+  }
   const std::lock_guard lock(impl_->mutex);
   for (const Impl::Step& step : impl_->steps) {
     if (step.name != name) continue;

@@ -5,43 +5,32 @@
 // pkg/controlplane/instance.go
 #pragma once
 
-#include <functional>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <vector>
 
-#include "pkg/apiserver/options/options.h"
-#include "pkg/apiserver/registry/registry.h"
-#include "pkg/apiserver/storage/store.h"
-#include "pkg/base/clock.h"
-#include "pkg/base/pool.h"
+#include "pkg/apiserver/auth/setup.h"
+#include "pkg/apiserver/reconcilers/kubernetes_service.h"
+#include "pkg/apiserver/registry/access.h"
+#include "pkg/base/context.h"
+#include "pkg/base/log.h"
 
 namespace knarr::apiserver {
 
 class PostStart {
  public:
   struct Deps {
-    registry::Registry* registry = nullptr;
-    storage::Store* store = nullptr;
-    Clock* clock = nullptr;
+    registry::Access* access = nullptr;
     Logger log;
     bool rbac = false;
-    std::string advertise_address;
-    int port = 6443;
-    std::vector<std::string> service_ranges;
-    int node_port = 0;
-    std::string reconciler;
-    std::string client_ca_file;
-    AuthenticationOptions authentication;
+    const auth::AuthOptions* auth = nullptr;
+    reconcilers::Options service;
   };
   explicit PostStart(Deps deps);
   ~PostStart();
   void Start();
   // Takes this server out of the endpoints.
-  void Stop();
-  // OK once the step is done.
+  void Stop(const Context& ctx);
+  // OK once the step is done: "service" (namespaces, the Service kubernetes), "priority", "authentication", "rbac".
   Status Check(const std::string& step) const;
 
  private:

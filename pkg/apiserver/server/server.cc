@@ -8,11 +8,10 @@
 
 #include <atomic>
 
+#include "pkg/api/names/names.h"
 #include "pkg/apiserver/admission/admission.h"
-#include "pkg/apiserver/auth/authn/authn.h"
-#include "pkg/apiserver/auth/authz/authz.h"
 #include "pkg/apiserver/auth/filter.h"
-#include "pkg/apiserver/auth/serviceaccount/serviceaccount.h"
+#include "pkg/apiserver/auth/setup.h"
 #include "pkg/apiserver/registry/builtin.h"
 #include "pkg/apiserver/server/chain.h"
 #include "pkg/apiserver/server/paths.h"
@@ -29,6 +28,7 @@ namespace {
 constexpr size_t kMaxBody = 3 << 20;           // upstream's limit of a request
 constexpr size_t kHandlerThreads = 64;         // requests at work; more wait
 constexpr std::chrono::seconds kShutdown{30};  // for requests to end by themselves
+constexpr std::chrono::seconds kFarewell{5};   // for leaving the endpoints
 
 Result<std::unique_ptr<storage::Store>> OpenStore(const StorageOptions& options, const Logger& log) {
   const auto interval = std::chrono::duration_cast<std::chrono::seconds>(options.compaction_interval);
@@ -63,15 +63,31 @@ std::string DefaultRouteAddress() {
 
 std::string AdvertiseAddress(const ServingOptions& serving) {
   if (!serving.advertise_address.empty()) return serving.advertise_address;
-  if (serving.bind_address != "0.0.0.0" && serving.bind_address != "::" && !serving.bind_address.empty())
-    return serving.bind_address;
-  return DefaultRouteAddress();
+  const std::string& bind = serving.bind_address;
+  // Nobody else can reach a loopback address: as upstream, the host's own is advertised instead.
+  const bool usable = !bind.empty() && bind != "0.0.0.0" && bind != "::" && bind != "::1" && !bind.starts_with("127.");
+  return usable ? bind : DefaultRouteAddress();
 }
 
 std::string HostName() {
   char name[256] = {};
   ::gethostname(name, sizeof name - 1);
   return name;
+}
+
+// The second address of the range (the first is the network's own): the Service kubernetes'.
+Result<std::string> FirstServiceAddress(const std::string& range) {
+  const size_t slash = range.find('/');
+  const auto parsed = names::ParseIPSloppy(range.substr(0, slash));
+  if (!parsed || slash == std::string::npos)
+    return Error(Code::kInvalid, "--service-cluster-ip-range: \"{}\" is not a range of addresses as 10.96.0.0/16",
+                 range);
+  auto bytes = parsed->bytes;
+  for (size_t at = bytes.size(); at-- > 0 && ++bytes[at] == 0;) {
+  }
+  char text[INET6_ADDRSTRLEN];
+  const void* from = parsed->is_v4 ? &bytes[12] : &bytes[0];
+  return std::string(::inet_ntop(parsed->is_v4 ? AF_INET : AF_INET6, from, text, sizeof text));
 }
 
 std::vector<std::string> SplitRanges(const std::string& text) {
@@ -96,17 +112,32 @@ Result<std::pair<int, int>> NodePorts(const std::string& range) {
   return Error(Code::kInvalid, "--service-node-port-range: \"{}\" is not a range of ports as 30000-32767", range);
 }
 
-auth::ServiceAccountOptions ServiceAccountOptionsOf(const AuthenticationOptions& a) {
-  auth::ServiceAccountOptions options;
-  options.issuers = a.service_account_issuers;
-  options.key_files = a.service_account_key_files;
-  options.signing_key_file = a.service_account_signing_key_file;
-  options.api_audiences = a.api_audiences;
-  options.max_expiration = std::chrono::duration_cast<std::chrono::seconds>(a.service_account_max_token_expiration);
-  options.extend_expiration = a.extend_token_expiration;
-  options.lookup = a.service_account_lookup;
-  options.jwks_uri = a.service_account_jwks_uri;
-  return options;
+auth::AuthOptions AuthOptionsOf(const Options& options) {
+  const AuthenticationOptions& a = options.authentication;
+  auth::AuthOptions to;
+  to.client_ca_file = options.serving.client_ca_file;
+  to.requestheader_client_ca_file = a.requestheader_client_ca_file;
+  auth::FrontProxyOptions& front = to.front_proxy;
+  if (!a.requestheader_username_headers.empty()) front.username_headers = a.requestheader_username_headers;
+  if (!a.requestheader_group_headers.empty()) front.group_headers = a.requestheader_group_headers;
+  if (!a.requestheader_extra_header_prefixes.empty())
+    front.extra_header_prefixes = a.requestheader_extra_header_prefixes;
+  front.uid_headers = a.requestheader_uid_headers;
+  front.allowed_names = a.requestheader_allowed_names;
+  to.token_auth_file = a.token_auth_file;
+  to.bootstrap_tokens = a.bootstrap_tokens;
+  to.anonymous = a.anonymous;
+  auth::ServiceAccountOptions& accounts = to.service_accounts;
+  accounts.issuers = a.service_account_issuers;
+  accounts.key_files = a.service_account_key_files;
+  accounts.signing_key_file = a.service_account_signing_key_file;
+  accounts.api_audiences = a.api_audiences;
+  accounts.max_expiration = std::chrono::duration_cast<std::chrono::seconds>(a.service_account_max_token_expiration);
+  accounts.extend_expiration = a.extend_token_expiration;
+  accounts.lookup = a.service_account_lookup;
+  accounts.jwks_uri = a.service_account_jwks_uri;
+  to.authorization_modes = options.authorization_modes;
+  return to;
 }
 
 }  // namespace
@@ -121,11 +152,8 @@ struct ApiServer::Parts {
 
   std::unique_ptr<storage::Store> store;
   std::unique_ptr<registry::Registry> registry;
-  std::shared_ptr<const auth::ServiceAccountKeys> service_account_keys;
-  auth::FrontProxyOptions front_proxy;
-  auth::TokenAuthenticatorPtr tokens;
-  auth::AuthenticatorPtr authenticator;
-  std::unique_ptr<auth::Authorizer> authorizer;
+  auth::AuthOptions auth_options;
+  auth::Auth auth;
   std::unique_ptr<admission::Chain> admission;
   std::unique_ptr<endpoints::Verbs> verbs;
   std::unique_ptr<endpoints::Discovery> discovery;
@@ -141,52 +169,21 @@ struct ApiServer::Parts {
 
   explicit Parts(Options o, Logger l) : options(std::move(o)), log(std::move(l)) {}
 
-  const auth::FrontProxyOptions* FrontProxy() const {
-    return options.authentication.requestheader_client_ca_file.empty() ? nullptr : &front_proxy;
-  }
-  Status MakeAuthentication();
   Status MakeKinds();
   Status MakeServing();
+  Status MakePostStart();
   void AddHealthChecks();
   Status Listen();
 };
-
-Status ApiServer::Parts::MakeAuthentication() {
-  const AuthenticationOptions& a = options.authentication;
-  if (!a.requestheader_username_headers.empty()) front_proxy.username_headers = a.requestheader_username_headers;
-  if (!a.requestheader_group_headers.empty()) front_proxy.group_headers = a.requestheader_group_headers;
-  if (!a.requestheader_extra_header_prefixes.empty())
-    front_proxy.extra_header_prefixes = a.requestheader_extra_header_prefixes;
-  front_proxy.uid_headers = a.requestheader_uid_headers;
-  front_proxy.allowed_names = a.requestheader_allowed_names;
-  service_account_keys = KNARR_TRY(auth::LoadServiceAccountKeys(ServiceAccountOptionsOf(a)));
-
-  std::vector<auth::TokenAuthenticatorPtr> token_parts;
-  if (!a.token_auth_file.empty())
-    token_parts.push_back(KNARR_TRY(auth::LoadTokenFile(a.token_auth_file, service_account_keys->audiences)));
-  if (!service_account_keys->keys.empty())
-    token_parts.push_back(auth::NewServiceAccountAuthenticator(service_account_keys, *registry, clock));
-  if (a.bootstrap_tokens)
-    token_parts.push_back(auth::NewBootstrapTokenAuthenticator(*registry, clock, service_account_keys->audiences));
-  if (!token_parts.empty()) tokens = auth::NewTokenCache(auth::NewTokenUnion(std::move(token_parts)), clock);
-  auth::ChainOptions chain_options;
-  chain_options.client_ca = !options.serving.client_ca_file.empty();
-  chain_options.front_proxy = FrontProxy();
-  chain_options.tokens = tokens;
-  chain_options.anonymous = a.anonymous;
-  authenticator = auth::NewChain(chain_options, clock);
-  authorizer = KNARR_TRY(auth::NewAuthorizer(options.authorization_modes, *registry, clock));
-  return {};
-}
 
 Status ApiServer::Parts::MakeKinds() {
   registry::BuiltinDeps deps;
   deps.access = registry.get();
   deps.store = store.get();
   deps.clock = &clock;
-  deps.authorizer = authorizer.get();
-  deps.tokens = tokens;
-  deps.service_account_keys = service_account_keys;
+  deps.authorizer = auth.authorizer.get();
+  deps.tokens = auth.tokens;
+  deps.service_account_keys = auth.keys;
   deps.log = log;
   deps.service_cluster_ip_ranges = service_ranges;
   const auto [first, count] = KNARR_TRY(NodePorts(options.service_node_port_range));
@@ -208,14 +205,44 @@ Status ApiServer::Parts::MakeKinds() {
   return {};
 }
 
+Status ApiServer::Parts::MakePostStart() {
+  PostStart::Deps deps;
+  deps.access = registry.get();
+  deps.log = log;
+  deps.rbac = std::find(options.authorization_modes.begin(), options.authorization_modes.end(), "RBAC") !=
+              options.authorization_modes.end();
+  deps.auth = &auth_options;
+  deps.service.access = registry.get();
+  deps.service.store = store.get();
+  deps.service.clock = &clock;
+  deps.service.log = log;
+  deps.service.type = KNARR_TRY(reconcilers::ParseEndpointReconciler(options.endpoint_reconciler_type));
+  if (advertise_address.starts_with("127.")) {
+    log.Info("No address to advertise: the Service kubernetes has no endpoints; see --advertise-address",
+             {{"address", advertise_address}});
+    deps.service.type = reconcilers::EndpointReconciler::kNone;
+  }
+  deps.service.sole_server = options.storage.backend == "sqlite";
+  deps.service.advertise_address = advertise_address;
+  deps.service.secure_port = options.serving.secure_port;
+  deps.service.service_address = KNARR_TRY(FirstServiceAddress(service_ranges.front()));
+  deps.service.node_port = options.kubernetes_service_node_port;
+  post_start = std::make_unique<PostStart>(std::move(deps));
+  return {};
+}
+
 void ApiServer::Parts::AddHealthChecks() {
   health.Add("ping", [](const Context&) { return Status(); });
   health.Add("log", [](const Context&) { return Status(); });
   const std::string store_check = options.storage.backend == "sqlite" ? "sqlite" : "etcd";
   health.Add(store_check, [this](const Context& ctx) { return store->Healthy(ctx); });
   health.Add("poststarthook/rbac/bootstrap-roles", [this](const Context&) { return post_start->Check("rbac"); });
+  health.Add("poststarthook/scheduling/bootstrap-system-priority-classes",
+             [this](const Context&) { return post_start->Check("priority"); });
+  health.Add("poststarthook/start-cluster-authentication-info-controller",
+             [this](const Context&) { return post_start->Check("authentication"); });
   health.Add("poststarthook/start-system-namespaces-controller",
-             [this](const Context&) { return post_start->Check("system"); });
+             [this](const Context&) { return post_start->Check("service"); });
   health.Add(
       "shutdown",
       [this](const Context&) {
@@ -287,16 +314,21 @@ Result<std::unique_ptr<ApiServer>> ApiServer::New(Options options, Logger log) {
   p.store = KNARR_TRY(OpenStore(o.storage, p.log));
   p.registry = std::make_unique<registry::Registry>(*p.store, p.clock, p.log,
                                                     registry::Registry::Options{.watch_cache = o.storage.watch_cache});
-  KNARR_TRY(p.MakeAuthentication());
+  p.auth_options = AuthOptionsOf(o);
+  p.auth = KNARR_TRY(auth::SetUpAuth(p.auth_options, *p.registry, p.clock));
   KNARR_TRY(p.MakeKinds());
-  admission::PluginDeps plugin_deps{
-      .access = p.registry.get(), .authorizer = p.authorizer.get(), .clock = &p.clock, .log = p.log, .config_file = {}};
+  admission::PluginDeps plugin_deps{.access = p.registry.get(),
+                                    .authorizer = p.auth.authorizer.get(),
+                                    .clock = &p.clock,
+                                    .log = p.log,
+                                    .config_file = {}};
   p.admission = KNARR_TRY(admission::Chain::New({.enable = o.enable_admission_plugins,
                                                  .disable = o.disable_admission_plugins,
                                                  .config_file = o.admission_control_config_file},
                                                 plugin_deps));
   const auto strip = [&p](http::Headers& headers) {
-    auth::StripCredentials(headers, p.FrontProxy());
+    const bool front_proxy = !p.auth_options.requestheader_client_ca_file.empty();
+    auth::StripCredentials(headers, front_proxy ? &p.auth_options.front_proxy : nullptr);
     auth::StripImpersonation(headers);
   };
   p.verbs = std::make_unique<endpoints::Verbs>(
@@ -304,11 +336,11 @@ Result<std::unique_ptr<ApiServer>> ApiServer::New(Options options, Logger log) {
       endpoints::VerbsOptions{.min_request_timeout = o.serving.min_request_timeout, .strip_credentials = strip});
   const std::string address = net::JoinHostPort(p.advertise_address, static_cast<uint16_t>(o.serving.secure_port));
   p.discovery = std::make_unique<endpoints::Discovery>(*p.registry, address);
-  p.other = KNARR_TRY(OtherPaths::New(*p.service_account_keys, address));
+  p.other = KNARR_TRY(OtherPaths::New(*p.auth.keys, address));
   p.AddHealthChecks();
   Chain::Parts chain_parts;
-  chain_parts.authenticator = p.authenticator.get();
-  chain_parts.authorizer = p.authorizer.get();
+  chain_parts.authenticator = p.auth.authenticator.get();
+  chain_parts.authorizer = p.auth.authorizer.get();
   chain_parts.registry = p.registry.get();
   chain_parts.verbs = p.verbs.get();
   chain_parts.discovery = p.discovery.get();
@@ -321,20 +353,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::New(Options options, Logger log) {
                              .write = o.serving.max_mutating_requests_inflight,
                              .request_timeout = o.serving.request_timeout};
   p.chain = std::make_unique<Chain>(std::move(chain_parts), limits, p.clock, metrics::Registry::Default());
-  p.post_start = std::make_unique<PostStart>(PostStart::Deps{
-      .registry = p.registry.get(),
-      .store = p.store.get(),
-      .clock = &p.clock,
-      .log = p.log,
-      .rbac =
-          std::find(o.authorization_modes.begin(), o.authorization_modes.end(), "RBAC") != o.authorization_modes.end(),
-      .advertise_address = p.advertise_address,
-      .port = o.serving.secure_port,
-      .service_ranges = p.service_ranges,
-      .node_port = o.kubernetes_service_node_port,
-      .reconciler = o.endpoint_reconciler_type,
-      .client_ca_file = o.serving.client_ca_file,
-      .authentication = o.authentication});
+  KNARR_TRY(p.MakePostStart());
   KNARR_TRY(p.MakeServing());
   return std::unique_ptr<ApiServer>(new ApiServer(std::move(parts)));
 }
@@ -353,7 +372,7 @@ Status ApiServer::Run(const Context& ctx) {
   if (p.options.serving.shutdown_delay.count() > 0) {
     (void)Context::Background().Sleep(std::chrono::duration_cast<Context::Duration>(p.options.serving.shutdown_delay));
   }
-  p.post_start->Stop();
+  p.post_start->Stop(Context::Background().WithTimeout(kFarewell));
   if (const Status status = p.server->Shutdown(Context::Background().WithTimeout(kShutdown)); !status.ok())
     p.log.Info("Requests were cut off", {{"err", status.message()}});
   p.server.reset();
