@@ -365,16 +365,22 @@ bool Http2Session::OnDeadline() {
 
 void Http2Session::Shutdown() {
   now_ = env_.clock->Monotonic();
-  if (drain_ != Drain::kNo || condemned_) return;
-  drain_ = Drain::kNotice;
-  drain_since_ = now_;
-  nghttp2_submit_shutdown_notice(session_);
-  nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
+  if (std::exchange(stopping_, true)) return;
+  BeginGoAway();
   for (const auto& [id, s] : streams_) {
     if (!s->source) continue;
     s->source->Shutdown();
     s->bell->Ring();
   }
+}
+
+// First "no more requests, please", then, when that has certainly arrived, which was the last.
+void Http2Session::BeginGoAway() {
+  if (drain_ != Drain::kNo || condemned_) return;
+  drain_ = Drain::kNotice;
+  drain_since_ = now_;
+  nghttp2_submit_shutdown_notice(session_);
+  nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
 }
 
 void Http2Session::FinalGoAway() {
@@ -441,6 +447,7 @@ void Http2Session::EndRequest(H2Stream& s) {
   request->host = std::move(s.authority);
   request->peer = peer_;
   request->listener = listener_;
+  request->http2 = true;
   bodies_ -= s.body.size();
   request->body = std::move(s.body);
   s.body = {};
@@ -496,7 +503,7 @@ void Http2Session::Reset(int32_t id, uint32_t error) {
 
 void Http2Session::Submit(H2Stream& s) {
   FieldBlock block;
-  bool no_body = false;
+  bool no_body = false, last = false;
   {
     const std::lock_guard lock(s.mutex);
     if (!s.has_header) return;
@@ -504,6 +511,7 @@ void Http2Session::Submit(H2Stream& s) {
     for (const auto& [name, value] : s.header) {
       if (!ConnectionSpecific(name)) block.Add(name, value);
     }
+    last = s.header.HasToken("Connection", "close");
     s.header = {};
     no_body = s.no_body || (s.finished && s.pending.empty() && !s.handed && !s.broken);
   }
@@ -512,6 +520,7 @@ void Http2Session::Submit(H2Stream& s) {
   nghttp2_data_provider provider{};
   provider.read_callback = Callbacks::Read;
   nghttp2_submit_response(session_, s.id, block.data(), block.size(), no_body ? nullptr : &provider);
+  if (last) BeginGoAway();
 }
 
 // The next bytes of a response, when nghttp2 has room for them.
@@ -553,7 +562,7 @@ int64_t Http2Session::ReadBody(H2Stream& s, uint8_t* buffer, size_t size, uint32
     if (s.handed) {
       s.source = std::move(s.handed);
       s.source->SetWake([bell = s.bell] { bell->Ring(); });
-      if (drain_ != Drain::kNo) s.source->Shutdown();
+      if (stopping_) s.source->Shutdown();
       continue;
     }
     if (s.broken) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;

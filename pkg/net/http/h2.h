@@ -73,6 +73,7 @@ class Http2Session {
   void Submit(H2Stream& s);
   void Closed(int32_t stream, uint32_t error);
   int64_t ReadBody(H2Stream& s, uint8_t* buffer, size_t size, uint32_t* flags);
+  void BeginGoAway();
   void FinalGoAway();
   H2Stream* Find(int32_t id);
 
@@ -99,6 +100,7 @@ class Http2Session {
   bool condemned_ = false;
   enum class Drain { kNo, kNotice, kFinal } drain_ = Drain::kNo;
   MonoTime drain_since_;
+  bool stopping_ = false;  // the server is; else only this connection is to end
 };
 
 }  // namespace knarr::http

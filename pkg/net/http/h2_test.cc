@@ -640,6 +640,27 @@ BOOST_AUTO_TEST_CASE(alpn_chooses_the_version) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(connection_close_sends_the_client_elsewhere_and_ends_nothing_else) {
+  handler = [&](const Request& q, ResponseWriter& w) {
+    Sure(q.http2);
+    if (q.path == "/pump") return w.Pump(std::make_unique<StringSource>(script));
+    w.headers().Set("Connection", "close");
+    w.Reply(200, "text/plain", "bye");
+  };
+  Start();
+  Client client(Dial());
+  const int32_t pump = client.Request("GET", "/pump");
+  BOOST_TEST(client.Until([&] { return !client.replies[pump].fields.empty(); }));
+  const int32_t id = client.Request("GET", "/");
+  BOOST_TEST(client.Until([&] { return client.replies[id].closed && client.goaways.size() == 2; }));
+  BOOST_TEST(client.replies[id].body == "bye");
+  BOOST_TEST(client.goaways == (std::vector<uint32_t>{0, 0}), boost::test_tools::per_element());
+  script.Put("still here", true);
+  BOOST_TEST(client.Until([&] { return client.replies[pump].closed; }));
+  BOOST_TEST(client.replies[pump].body == "still here");
+  BOOST_TEST(client.Until([&] { return client.closed; }));
+}
+
 BOOST_AUTO_TEST_CASE(a_graceful_shutdown_lets_everything_end_well) {
   std::promise<void> go;
   handler = [&](const Request& q, ResponseWriter& w) {

@@ -50,6 +50,7 @@ struct Request {
   std::string body;  // whole, at most Limits::body
   Peer peer;
   std::string listener;  // Listen::name it came in by
+  bool http2 = false;
 
   // A segment named in the route's pattern, decoded; "" where there is none.
   std::string_view Param(std::string_view name) const;
@@ -85,7 +86,8 @@ class BodySource {
 class ResponseWriter {
  public:
   virtual ~ResponseWriter() = default;
-  // To be sent with the first byte of the body; later changes have no effect.
+  // To be sent with the first byte of the body; later changes have no effect. "Connection: close" also makes an HTTP/2
+  // client go elsewhere (GOAWAY) once its present requests are done.
   virtual Headers& headers() = 0;
   // Once; Write implies 200.
   virtual void WriteHeader(int status) = 0;
