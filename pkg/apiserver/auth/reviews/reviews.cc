@@ -4,6 +4,7 @@
 
 #include "k8s.io/api/authentication/v1/generated.pb.h"
 #include "k8s.io/api/authorization/v1/generated.pb.h"
+#include "pkg/api/conversion/conversion.h"
 #include "pkg/api/errors/errors.h"
 #include "pkg/api/field/quote.h"
 #include "pkg/api/fields/selector.h"
@@ -295,7 +296,15 @@ Kind Make(std::string_view group, std::string_view resource, bool beta,
   std::vector<std::string_view> versions = {"v1"};
   if (beta) versions.push_back("v1beta1");
   Kind kind = registry::BuiltinKind(group, resource, versions, std::make_shared<NoStrategy>());
-  kind.create_only = std::move(create);
+  // Bodies come in any version that is served; the functions know one.
+  kind.create_only = [name = kind.kind, hub = kind.HubApiVersion(), other = std::string(group) + "/v1beta1",
+                      descriptor = kind.versions.front().prototype().GetDescriptor(),
+                      create = std::move(create)](const RequestContext& rc, std::unique_ptr<Message> body) -> Answer {
+    if (body->GetDescriptor() == descriptor) return create(rc, std::move(body));
+    std::unique_ptr<Message> converted = KNARR_TRY(conversion::Convert(*body, name, other, hub));
+    const std::unique_ptr<Message> answer = KNARR_TRY(create(rc, std::move(converted)));
+    return conversion::Convert(*answer, name, hub, other);
+  };
   registry::Deprecate(kind, "v1beta1", 19, 22, "v1");
   return kind;
 }

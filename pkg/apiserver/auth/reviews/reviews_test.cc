@@ -34,10 +34,10 @@ struct Fixture {
   }
 
   // The status as JSON, or the error.
-  std::string Post(std::string_view resource, std::string_view json) {
+  std::string Post(std::string_view resource, std::string_view json, size_t version = 0) {
     for (const registry::Kind& kind : kinds) {
       if (kind.resource != resource) continue;
-      std::unique_ptr<google::protobuf::Message> body(kind.versions[0].prototype().New());
+      std::unique_ptr<google::protobuf::Message> body(kind.versions[version].prototype().New());
       const Status decoded = codec::DecodeJson(json, body.get());
       BOOST_REQUIRE_MESSAGE(decoded.ok(), decoded.message());
       std::vector<std::string> warnings;
@@ -142,6 +142,24 @@ BOOST_AUTO_TEST_CASE(may_they_here) {
   BOOST_TEST(Post("localsubjectaccessreviews", R"({"metadata":{"namespace":"other"},)" + spec) ==
              ".authorization.k8s.io \"\" is invalid: spec.resourceAttributes.namespace: Invalid value: \"shop\": must "
              "match metadata.namespace");
+}
+
+BOOST_AUTO_TEST_CASE(clients_of_the_beta_are_answered_in_the_beta) {
+  BOOST_TEST(Post("subjectaccessreviews",
+                  R"({"spec":{"user":"x","group":["dev"],"resourceAttributes":{"verb":"get","resource":"pods"}}})", 1)
+                 .starts_with(R"({"allowed":true)"));
+  BOOST_TEST(Post("selfsubjectaccessreviews", R"({"spec":{"resourceAttributes":{"verb":"list","resource":"pods"}}})",
+                  1) == R"({"allowed":false})");
+  BOOST_TEST(Post("selfsubjectrulesreviews", R"({"spec":{"namespace":"shop"}})", 1)
+                 .starts_with(R"({"resourceRules":[{"verbs":["get"])"));
+  BOOST_TEST(Post("tokenreviews", R"({"spec":{"token":"t0k"}})", 1)
+                 .starts_with(R"({"authenticated":true,"user":{"username":"joe")"));
+  ns = "shop";
+  BOOST_TEST(Post("localsubjectaccessreviews",
+                  R"({"spec":{"user":"x","group":["dev"],)"
+                  R"("resourceAttributes":{"namespace":"shop","verb":"get","resource":"pods"}}})",
+                  1)
+                 .starts_with(R"({"allowed":true)"));
 }
 
 BOOST_AUTO_TEST_CASE(what_may_i) {
