@@ -9,6 +9,7 @@
 #include "pkg/api/errors/errors.h"
 #include "pkg/apiserver/proxy/kubelet_transport.h"
 #include "pkg/apiserver/proxy/location.h"
+#include "pkg/apiserver/proxy/translate.h"
 #include "pkg/apiserver/proxy/upgrade_aware.h"
 
 namespace knarr::proxy {
@@ -245,7 +246,17 @@ Status ServeStream(const RequestContext& rc, const Transports& transports, const
                         .raw_query = http::EncodeQuery(query),
                         .dial_host = "",
                         .tls = KNARR_TRY(Transports::Copy(transports.kubelet))};
-  Serve(request, response, backend, {.upgrade_required = true});
+  if (ports && WantsPortForwardTunnel(request)) {
+    TunnelPortForward(request, response, backend);
+  } else if (!ports && WantsStreamTranslation(request)) {
+    TranslateStreams(request, response, backend,
+                     {.in = Flag(request, "stdin"),
+                      .out = Flag(request, "stdout"),
+                      .err = Flag(request, "stderr"),
+                      .tty = Flag(request, "tty")});
+  } else {
+    Serve(request, response, backend, {.upgrade_required = true});
+  }
   return {};
 }
 

@@ -42,6 +42,8 @@ class Client {
   // Nothing more will be written to the stream.
   Status Finish(const Context& ctx, uint32_t stream);
   void Close(const Context& ctx);
+  // Ends the connection at once; blocked calls return. Any thread.
+  void Abort() { stream_->Abort(); }
 
  private:
   explicit Client(net::StreamPtr stream) : stream_(std::move(stream)) {}
