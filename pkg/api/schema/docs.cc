@@ -23,4 +23,15 @@ Docs::Docs() : text_(kDocsSize, '\0') {
   KNARR_CHECK(next == offsets_.size());
 }
 
+std::vector<std::string_view> Docs::Enum(uint16_t message, size_t field) const {
+  std::vector<std::string_view> out;
+  std::string_view text = At(first_[message] + 1 + field);
+  for (size_t at = text.find('\1'); at != std::string_view::npos;) {
+    text.remove_prefix(at + 1);
+    at = text.find('\1');
+    out.push_back(text.substr(0, at));
+  }
+  return out;
+}
+
 }  // namespace knarr::schema

@@ -16,7 +16,12 @@ class Docs {
   // Of a row of kMessages. "" where there is none.
   std::string_view Message(uint16_t message) const { return At(first_[message]); }
   // Of one of its fields, in the order of Message::fields().
-  std::string_view Field(uint16_t message, size_t field) const { return At(first_[message] + 1 + field); }
+  std::string_view Field(uint16_t message, size_t field) const {
+    const std::string_view text = At(first_[message] + 1 + field);
+    return text.substr(0, text.find('\1'));
+  }
+  // The values that the field, or its elements, can have; empty where that is not said.
+  std::vector<std::string_view> Enum(uint16_t message, size_t field) const;
 
  private:
   std::string_view At(size_t index) const { return text_.data() + offsets_[index]; }

@@ -34,6 +34,31 @@ BOOST_AUTO_TEST_CASE(types_and_fields_have_upstreams_words) {
       std::string_view::npos);
 }
 
+BOOST_AUTO_TEST_CASE(enums_have_their_values) {
+  const Docs docs;
+  const uint16_t container = FindMessage("k8s.io.api.core.v1.Container");
+  const auto fields = Messages()[container].fields();
+  for (size_t i = 0; i < fields.size(); ++i) {
+    const auto values = docs.Enum(container, i);
+    if (fields[i].json_name() == "imagePullPolicy") {
+      BOOST_TEST((values == std::vector<std::string_view>{"Always", "IfNotPresent", "Never"}));
+      BOOST_TEST(docs.Field(container, i)
+                     .ends_with("\n\nPossible enum values:\n"
+                                " - `\"Always\"` means that kubelet always attempts to pull the latest image. "
+                                "Container will fail If the pull "
+                                "fails.\n"
+                                " - `\"IfNotPresent\"` means that kubelet pulls if the image isn't present on disk. "
+                                "Container will fail if the "
+                                "image isn't present and the pull fails.\n"
+                                " - `\"Never\"` means that kubelet never pulls an image, but only uses a local image. "
+                                "Container will fail if the "
+                                "image isn't present"));
+    } else if (fields[i].json_name() == "image") {
+      BOOST_TEST(values.empty());
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(nearly_everything_is_described) {
   const Docs docs;
   size_t fields = 0, described = 0;

@@ -67,7 +67,7 @@ class Builder {
   void WriteDefinition(const std::string& name, const Definition& definition, JsonWriter& out);
   void WriteStruct(uint16_t message, JsonWriter& out);
   void WriteSpecial(schema::Special special, std::string_view full_name, JsonWriter& out) const;
-  void WriteProperty(uint16_t message, const schema::Field& field, std::string_view description, JsonWriter& out);
+  void WriteProperty(uint16_t message, size_t index, JsonWriter& out);
   void WriteValueType(const schema::Field& field, bool pointer, bool element, std::string_view description,
                       std::string_view fallback, JsonWriter& out);
   void WriteCustom(const Definition& definition, JsonWriter& out);

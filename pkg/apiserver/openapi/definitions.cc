@@ -202,8 +202,16 @@ void Builder::WriteValueType(const schema::Field& field, bool pointer, bool elem
   }
 }
 
-void Builder::WriteProperty(uint16_t message, const schema::Field& field, std::string_view description,
-                            JsonWriter& out) {
+void Builder::WriteProperty(uint16_t message, size_t index, JsonWriter& out) {
+  const schema::Field& field = schema::Messages()[message].fields()[index];
+  const std::string_view description = docs_.Field(message, index);
+  const auto write_enum = [&] {
+    const auto values = docs_.Enum(message, index);
+    if (values.empty()) return;
+    out.BeginList("enum");
+    for (const std::string_view value : values) out.String(value);
+    out.EndList();
+  };
   const schema::FieldExtras* extras = schema::FindExtras(message, field.number);
   std::string_view declared = extras ? extras->default_value() : std::string_view();
   if (declared.starts_with("ref(")) declared = {};
@@ -214,9 +222,11 @@ void Builder::WriteProperty(uint16_t message, const schema::Field& field, std::s
     const bool pointers = field.go_type().starts_with("[]*");
     out.Begin(field.shape == Shape::kSlice ? "items" : "additionalProperties");
     WriteValueType(field, pointers, true, {}, {}, out);
+    write_enum();
     out.End();
   } else {
     WriteValueType(field, field.shape == Shape::kPointer, false, description, declared, out);
+    write_enum();
   }
   const auto extension = [&](std::string_view name, std::string_view value) {
     if (!value.empty()) out.Member(name, value);
@@ -251,8 +261,7 @@ void Builder::WriteTypeMeta(JsonWriter& out) {
 void Builder::WriteStruct(uint16_t message, JsonWriter& out) {
   struct Entry {
     uint16_t message;
-    const schema::Field* field;
-    std::string_view description;
+    size_t index;
   };
   std::map<std::string_view, Entry> properties;
   std::vector<std::string_view> required;
@@ -265,7 +274,7 @@ void Builder::WriteStruct(uint16_t message, JsonWriter& out) {
         gather(fields[i].message);
         continue;
       }
-      properties.emplace(fields[i].json_name(), Entry{from, &fields[i], docs_.Field(from, i)});
+      properties.emplace(fields[i].json_name(), Entry{from, i});
       if (!fields[i].optional()) required.push_back(fields[i].json_name());
     }
   };
@@ -279,7 +288,7 @@ void Builder::WriteStruct(uint16_t message, JsonWriter& out) {
   if (!properties.empty() || type_meta) {
     out.Begin("properties");
     if (type_meta) WriteTypeMeta(out);
-    for (const auto& [name, entry] : properties) WriteProperty(entry.message, *entry.field, entry.description, out);
+    for (const auto& [name, entry] : properties) WriteProperty(entry.message, entry.index, out);
     out.End();
   }
   if (schema::Messages()[message].flags & kAtomicStruct) out.Member("x-kubernetes-map-type", "atomic");

@@ -126,6 +126,8 @@ BOOST_AUTO_TEST_CASE(v2_is_whole) {
   // What validates manifests: fields, their types, what is required, how lists merge.
   const json::value& container = definitions.at("io.k8s.api.core.v1.Container");
   BOOST_TEST(json::serialize(container.at("required")) == R"(["name"])");
+  BOOST_TEST(json::serialize(container.at("properties").at("imagePullPolicy").at("enum")) ==
+             R"(["Always","IfNotPresent","Never"])");
   BOOST_TEST(json::serialize(container.at("properties").at("ports").at("x-kubernetes-list-map-keys")) ==
              R"(["containerPort","protocol"])");
   BOOST_TEST(container.at("properties").at("ports").at("x-kubernetes-patch-merge-key").as_string() == "containerPort");

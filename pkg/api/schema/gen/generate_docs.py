@@ -3,7 +3,7 @@
 usage: generate_docs.py ROOT OUT FILE...
 
 Writes a C++ array: NUL-separated texts, compressed, one for each message of the tables, followed by one for each of its
-fields in the tables' order.
+fields in the tables' order. Where a field is an enum its values follow, each after a byte 1.
 """
 
 import os
@@ -36,10 +36,21 @@ def comment_lines(comment):
     return lines
 
 
-def describe(comment):
+def enum_lines(enum):
+    """One for each value, with what its constant's comment says."""
+    texts = {}
+    for constant, value, comment in enum:
+        text = " ".join(" ".join(comment_lines(comment)).split())
+        # Of two constants with the same value, the one with more to say.
+        texts[value] = max(texts.get(value, ""), text.removeprefix(constant).strip(), key=len)
+    lines = [f' - `"{value}"` {text}' for value, text in texts.items()]
+    return ["", "Possible enum values:", *sorted(lines)] if lines else []
+
+
+def describe(comment, more=()):
     """As kube-openapi's generator joins the lines: paragraphs stay, indented lines stay lines, markers go."""
     out = ""
-    for line in comment_lines(comment):
+    for line in [*comment_lines(comment), *more]:
         if line == "---":
             break
         leading = line.lstrip(" ")
@@ -62,7 +73,10 @@ def main(argv):
     texts = []
     for message in model.messages:
         texts.append(describe(message.comment))
-        texts += [describe(entry.comment) for entry in message.fields]
+        for entry in message.fields:
+            of_elements = entry.shape in ("kSlice", "kMap")
+            text = describe(entry.comment, () if of_elements else enum_lines(entry.enum))
+            texts.append("".join([text, *("\1" + value for value in sorted({value for _, value, _ in entry.enum}))]))
     raw = "\0".join(texts).encode() + b"\0"
     packed = zlib.compress(raw, 9)
     with open(target, "w", encoding="utf-8") as out:

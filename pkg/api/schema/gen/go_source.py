@@ -8,6 +8,7 @@ _STRUCT = re.compile(r"^type\s+(\w+)\s+struct\s*\{(\})?")
 _NAMED = re.compile(r"^type\s+(\w+)\s+(?!struct\b|interface\b|func\b)([\w.*\[\]]+)\s*(?://.*)?$")
 _FIELD = re.compile(r"^\t(\w+)\s+([\w.*\[\]{}]+)\s*(?:`(.*)`)?\s*(?://.*)?$")
 _EMBEDDED = re.compile(r"^\t(\*?[\w.]+)\s*(?:`(.*)`)?\s*(?://.*)?$")
+_CONST = re.compile(r'^(?:const\s+|\t)(\w+)\s+(\w+)\s*=\s*"((?:[^"\\]|\\.)*)"')
 _BLOCK_COMMENT = re.compile(r"^[ \t]*/\*.*?\*/", re.S | re.M)
 _TAG = re.compile(r'(\w+):"((?:[^"\\]|\\.)*)"')
 
@@ -40,6 +41,7 @@ class GoType:
 class GoPackage:
     path: str  # k8s.io/api/core/v1
     types: dict = field(default_factory=dict)
+    constants: list = field(default_factory=list)  # of a named type and a string: (name, type, value, comment)
     registered: list = field(default_factory=list)  # kinds that register.go adds to the scheme
     group: str = None  # GroupName; None where the package is no API group
 
@@ -106,6 +108,8 @@ def parse_go(text, package, source):
             package.types[match.group(1)] = GoType(
                 match.group(1), package, "named", underlying=match.group(2),
                 markers=parse_markers(detached + comment), imports=imports, comment=comment)
+        elif match := _CONST.match(line):
+            package.constants.append((*match.groups(), comment))
         comment, detached = [], []
 
 

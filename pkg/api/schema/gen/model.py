@@ -30,6 +30,8 @@ class Field:
     optional: bool
     extras: dict = field(default_factory=dict)
     comment: list = field(default_factory=list)
+    # The values of an enum (+enum), of the field or of its elements: (constant, value, comment).
+    enum: list = field(default_factory=list)
 
 
 @dataclass
@@ -150,7 +152,18 @@ class Model:
             optional="optional" in markers or "omitempty" in json[1:],
             extras={key: value for key, value in extras.items() if value},
             comment=entry.comment,
+            enum=self._enum(written, go),
         )
+
+    def _enum(self, written, go):
+        if written.startswith("map["):
+            written = written.split("]", 1)[1]
+        alias, _, name = written.removeprefix("[]").lstrip("*").rpartition(".")
+        package = self.packages.get(go.imports.get(alias)) if alias else go.package
+        named = package.types.get(name) if package else None
+        if named is None or named.underlying != "string" or "enum" not in named.markers:
+            return []
+        return [(constant, value, comment) for constant, of, value, comment in package.constants if of == name]
 
     def render(self, written, go):
         """A type as reflect prints it: package names instead of import aliases."""
