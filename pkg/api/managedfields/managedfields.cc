@@ -382,8 +382,8 @@ class Manager {
         comparison = &known->second;
       }
       compared.emplace(id, comparison);
-      if (Set lost = set.set.Intersection(comparison->modified.Union(comparison->added)); !lost.empty())
-        taken.emplace(id, std::move(lost));
+      Set lost = set.set.Intersection(comparison->modified).Union(set.set.Intersection(comparison->added));
+      if (!lost.empty()) taken.emplace(id, std::move(lost));
       ++at;
     }
     if (!force && !taken.empty()) {

@@ -113,12 +113,12 @@ class Validator {
  public:
   explicit Validator(bool allow_duplicates) : allow_duplicates_(allow_duplicates) {}
 
-  void Walk(const TypeSchema& schema, const json::value& value, const std::string& path) {
+  void Walk(const TypeSchema& schema, const json::value& value) {
     if (errors_.size() >= kMaxErrors) return;
     switch (FormOf(schema, &value)) {
-      case Form::kScalar: return Scalar(schema.info().scalar, value, path);
-      case Form::kList: return List(schema, value, path);
-      case Form::kMap: return Map(schema, value, path);
+      case Form::kScalar: return Scalar(schema.info().scalar, value);
+      case Form::kList: return List(schema, value);
+      case Form::kMap: return Map(schema, value);
     }
   }
 
@@ -133,57 +133,82 @@ class Validator {
  private:
   static constexpr size_t kMaxErrors = 100;
 
-  void Add(const std::string& path, const std::string& error) {
+  // Most trees are valid: nothing is made of a path until it has to be told.
+  struct Step {
+    std::string_view field;
+    const PathElement* element = nullptr;
+    int64_t index = -1;
+  };
+
+  void Add(const std::string& error) {
+    std::string path;
+    for (const Step& step : path_) {
+      if (step.element != nullptr) {
+        path += step.element->ToString();
+      } else if (step.index >= 0) {
+        path += fmt::format("[{}]", step.index);
+      } else {
+        path += fmt::format(".{}", step.field);
+      }
+    }
     errors_.push_back(path.empty() ? error : path + ": " + error);
   }
 
-  void Scalar(TypeSchema::Scalar type, const json::value& value, const std::string& path) {
+  void Scalar(TypeSchema::Scalar type, const json::value& value) {
     if (value.is_null()) return;
     using enum TypeSchema::Scalar;
     if (type == kNumeric && !value.is_number()) {
-      Add(path, fmt::format("expected numeric (int or float), got {}", patch::GoType(value)));
+      Add(fmt::format("expected numeric (int or float), got {}", patch::GoType(value)));
     } else if (type == kString && !value.is_string()) {
-      Add(path, fmt::format("expected string, got &value.valueUnstructured{{Value:{}}}", GoSyntax(value)));
+      Add(fmt::format("expected string, got &value.valueUnstructured{{Value:{}}}", GoSyntax(value)));
     } else if (type == kBoolean && !value.is_bool()) {
-      Add(path, fmt::format("expected boolean, got &{{{}}}", patch::GoPrint(value)));
+      Add(fmt::format("expected boolean, got &{{{}}}", patch::GoPrint(value)));
     } else if (type == kUntyped && value.is_structured()) {
-      Add(path, fmt::format("expected any scalar, got &{{{}}}", patch::GoPrint(value)));
+      Add(fmt::format("expected any scalar, got &{{{}}}", patch::GoPrint(value)));
     }
   }
 
-  void List(const TypeSchema& schema, const json::value& value, const std::string& path) {
+  void List(const TypeSchema& schema, const json::value& value) {
     if (value.is_null()) return;
-    if (!value.is_array()) return Add(path, fmt::format("expected list, got &{{{}}}", patch::GoPrint(value)));
+    if (!value.is_array()) return Add(fmt::format("expected list, got &{{{}}}", patch::GoPrint(value)));
     std::map<PathElement, bool> seen;
     int64_t index = 0;
     for (const json::value& item : value.get_array()) {
-      PathElement element = PathElement::Index(index);
+      Step step{.index = index};
       if (!ListIsAtomic(schema)) {
-        Result<PathElement> key = ItemElement(schema, item);
-        if (!key.ok()) return Add(path, fmt::format("element {}: {}", index, key.status()));
-        element = std::move(*key);
-        if (!seen.emplace(element, true).second && !allow_duplicates_)
-          Add(path, fmt::format("duplicate entries for key {}", element.ToString()));
+        const Result<PathElement> key = ItemElement(schema, item);
+        if (!key.ok()) return Add(fmt::format("element {}: {}", index, key.status()));
+        const auto [at, is_new] = seen.emplace(*key, true);
+        if (!is_new && !allow_duplicates_) Add(fmt::format("duplicate entries for key {}", key->ToString()));
+        step.element = &at->first;
       }
-      Walk(ElementOf(schema), item, path + element.ToString());
+      path_.push_back(step);
+      Walk(ElementOf(schema), item);
+      path_.pop_back();
       ++index;
     }
   }
 
-  void Map(const TypeSchema& schema, const json::value& value, const std::string& path) {
+  void Map(const TypeSchema& schema, const json::value& value) {
     if (value.is_null()) return;
-    if (!value.is_object()) return Add(path, fmt::format("expected map, got &{{{}}}", patch::GoPrint(value)));
+    if (!value.is_object()) return Add(fmt::format("expected map, got &{{{}}}", patch::GoPrint(value)));
     const bool is_struct = schema.info().kind == Kind::kStruct;
     for (const auto& member : value.get_object()) {
       const std::string_view name = View(member.key());
-      const std::string below = path + "." + std::string(name);
-      if (is_struct && schema.Field(name) == nullptr && schema.info().element == nullptr)
-        return Add(below, "field not declared in schema");
-      Walk(ChildOf(schema, name), member.value(), below);
+      path_.push_back({.field = name});
+      const TypeSchema* child = schema.Field(name);
+      if (is_struct && child == nullptr && schema.info().element == nullptr) {
+        Add("field not declared in schema");
+        path_.pop_back();
+        return;
+      }
+      Walk(child != nullptr ? *child : ChildOf(schema, name), member.value());
+      path_.pop_back();
     }
   }
 
   const bool allow_duplicates_;
+  std::vector<Step> path_;
   std::vector<std::string> errors_;
 };
 
@@ -499,7 +524,7 @@ json::object TypeSchema::Empty() const {
 
 Status Validate(const TypeSchema& schema, const json::value& tree, bool allow_duplicates) {
   Validator validator(allow_duplicates);
-  validator.Walk(schema, tree, "");
+  validator.Walk(schema, tree);
   return validator.Outcome();
 }
 
