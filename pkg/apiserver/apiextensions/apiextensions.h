@@ -51,6 +51,8 @@ class Controller {
     std::function<void(registry::Kind)> add;
     std::function<void(std::string_view group, std::string_view resource)> remove;
     std::function<bool(std::string_view group, std::string_view resource)> taken;
+    // After every round of changes, again if it fails; may be null.
+    std::function<Status(const Context&)> after;
     Clock* clock = nullptr;
     Logger log;
   };
@@ -65,8 +67,7 @@ class Controller {
   std::unique_ptr<Impl> impl_;
 };
 
-// Keeps an APIService for every group and version that is served: local ones, Available. Call it after start and
-// whenever Registry::Generation has changed.
+// Keeps an APIService for every group and version that is served: local ones, Available.
 struct GroupVersion {
   std::string group, version;
 };

@@ -260,7 +260,7 @@ Kind ApiServiceKind() {
   status.verbs = {"get", "patch", "update"};
   status.strategy = std::make_shared<ApiServiceStatusStrategy>(info);
   kind.subresources.push_back(std::move(status));
-  kind.custom = info;
+  SetCustom(&kind, std::move(info));
   return kind;
 }
 

@@ -193,7 +193,13 @@ class Controller::Impl {
       options_.log.Error(status, "A CustomResourceDefinition could not be put into effect", {{"name", name}});
       dirty_.insert(name);
     }
-    if (dirty_.empty()) {
+    bool after_failed = false;
+    if (options_.after && !ctx.Done()) {
+      const Status after = options_.after(ctx);
+      after_failed = !after.ok();
+      if (after_failed) options_.log.Error(after, "What follows from custom resources is not done yet");
+    }
+    if (dirty_.empty() && !after_failed) {
       retries_ = 0;
     } else {
       LookAgain(std::min<Duration>(kFirstLook * (1 << std::min(retries_++, 10)), kLookAgain));

@@ -1,7 +1,11 @@
 #include <boost/test/unit_test.hpp>
 #include <thread>
 
-#include "pkg/apiserver/apiextensions/store_access.h"
+#include "k8s.io/apimachinery/pkg/apis/meta/v1/generated.pb.h"
+
+#include "pkg/apiserver/apiextensions/custom.h"
+#include "pkg/apiserver/apiextensions/install.h"
+#include "pkg/apiserver/storage/memory.h"
 
 namespace knarr::apiextensions {
 namespace {
@@ -13,23 +17,13 @@ const Context kCtx = Context::Background();
 constexpr registry::GroupResource kDefinitions{"apiextensions.k8s.io", "customresourcedefinitions"};
 
 struct Fixture {
-  Fixture() : access(clock) {
-    access.Add(DefinitionKind());
-    access.Add(ApiServiceKind());
-    auto made = cacher::NewCacher(
-        {.resource = "customresourcedefinitions.apiextensions.k8s.io", .prefix = DefinitionKind().storage_prefix},
-        access.store(), access, clock, Logger());
-    BOOST_REQUIRE(made.ok());
-    reader = std::move(*made);
-    controller = std::make_unique<Controller>(Controller::Options{
-        .access = &access,
-        .definitions = reader.get(),
-        .decode = [this](const cacher::Entry& entry) { return access.Decode(entry); },
-        .add = [this](registry::Kind kind) { access.Add(std::move(kind)); },
-        .remove = [this](std::string_view group, std::string_view resource) { access.Remove(group, resource); },
-        .taken = [](std::string_view group, std::string_view) { return group == "taken.example.com"; },
-        .clock = &clock,
-        .log = Logger()});
+  Fixture()
+      : store(storage::NewMemoryStore(clock)), access(*store, clock, Logger(), {}), custom(access, clock, Logger()) {
+    for (registry::Kind& kind : Kinds()) access.Add(std::move(kind));
+  }
+  Status Start() { return custom.Start(kCtx); }
+  registry::ResourcePtr Find(std::string_view resource, std::string_view group = "example.com") {
+    return access.Find(group, "", resource);
   }
 
   ObjectRef Define(const std::string& plural, const std::string& kind, const std::string& group = "example.com",
@@ -65,9 +59,9 @@ struct Fixture {
   }
 
   FakeClock clock;
-  StoreAccess access;
-  std::unique_ptr<cacher::Reader> reader;
-  std::unique_ptr<Controller> controller;
+  std::unique_ptr<storage::Store> store;
+  registry::Registry access;
+  CustomResources custom;
 };
 
 BOOST_AUTO_TEST_SUITE(controller)
@@ -75,10 +69,10 @@ BOOST_AUTO_TEST_SUITE(controller)
 BOOST_AUTO_TEST_CASE(what_is_defined_at_the_start_is_served_when_start_returns) {
   Fixture f;
   f.Define("widgets", "Widget");
-  BOOST_TEST(!f.controller->Synced());
-  BOOST_REQUIRE(f.controller->Start(kCtx).ok());
-  BOOST_TEST(f.controller->Synced());
-  BOOST_REQUIRE(f.access.Find("widgets.example.com"));
+  BOOST_TEST(!f.custom.Synced());
+  BOOST_REQUIRE(f.Start().ok());
+  BOOST_TEST(f.custom.Synced());
+  BOOST_REQUIRE(f.Find("widgets"));
   BOOST_TEST(f.Condition("widgets.example.com", "NamesAccepted") == "True");
   BOOST_TEST(f.Condition("widgets.example.com", "Established") == "True");
   BOOST_TEST((f.Definition("widgets.example.com")->body().at("status").at("acceptedNames") ==
@@ -87,25 +81,25 @@ BOOST_AUTO_TEST_CASE(what_is_defined_at_the_start_is_served_when_start_returns) 
 
 BOOST_AUTO_TEST_CASE(definitions_come_change_and_go_while_the_server_runs) {
   Fixture f;
-  BOOST_REQUIRE(f.controller->Start(kCtx).ok());
+  BOOST_REQUIRE(f.Start().ok());
   f.Define("widgets", "Widget");
   f.Until([&] { return f.Condition("widgets.example.com", "Established") == "True"; });
-  BOOST_TEST(f.access.added("widgets.example.com") == 1);
+  const registry::ResourcePtr first = f.Find("widgets");
   // Status alone changes no kind; a short name does.
   const auto change = f.access.Update(kCtx, kDefinitions, "", "widgets.example.com", "", [](Object& object) {
     object.body()["spec"].as_object()["names"].as_object()["shortNames"] = json::array{"wd"};
     return Status();
   });
   BOOST_REQUIRE(change.ok());
-  f.Until([&] { return f.access.added("widgets.example.com") == 2; });
-  BOOST_TEST(f.access.Find("widgets.example.com")->short_names.size() == 1u);
+  f.Until([&] { return f.Find("widgets") != first; });
+  BOOST_TEST(f.Find("widgets")->kind().short_names.size() == 1u);
   BOOST_REQUIRE(f.access.Delete(kCtx, kDefinitions, "", "widgets.example.com", "").ok());
-  f.Until([&] { return !f.Definition("widgets.example.com") && !f.access.Find("widgets.example.com"); });
+  f.Until([&] { return !f.Definition("widgets.example.com") && !f.Find("widgets"); });
 }
 
 BOOST_AUTO_TEST_CASE(names_in_use_are_not_accepted_until_they_are_free) {
   Fixture f;
-  BOOST_REQUIRE(f.controller->Start(kCtx).ok());
+  BOOST_REQUIRE(f.Start().ok());
   f.Define("widgets", "Widget", "example.com", "w");
   f.Until([&] { return f.Condition("widgets.example.com", "Established") == "True"; });
   f.Define("gadgets", "Widget", "example.com", "w");
@@ -113,19 +107,19 @@ BOOST_AUTO_TEST_CASE(names_in_use_are_not_accepted_until_they_are_free) {
   f.Until([&] { return f.Condition("gizmos.other.com", "Established") == "True"; });
   f.Until([&] { return f.Condition("gadgets.example.com", "NamesAccepted") == "False"; });
   BOOST_TEST(f.Condition("gadgets.example.com", "Established") == "False");
-  BOOST_TEST(!f.access.Find("gadgets.example.com"));
+  BOOST_TEST(!f.Find("gadgets"));
   const ObjectRef refused = f.Definition("gadgets.example.com");
   const std::string conditions = json::serialize(refused->body().at("status").at("conditions"));
   BOOST_TEST(conditions.find(R"(\"WidgetList\" is already in use)") != std::string::npos);
   BOOST_TEST(conditions.find("ListKindConflict") != std::string::npos);
   BOOST_REQUIRE(f.access.Delete(kCtx, kDefinitions, "", "widgets.example.com", "").ok());
   f.Until([&] { return f.Condition("gadgets.example.com", "Established") == "True"; });
-  BOOST_TEST(f.access.Find("gadgets.example.com"));
+  BOOST_TEST(f.Find("gadgets"));
 }
 
 BOOST_AUTO_TEST_CASE(objects_go_before_their_definition_and_finalizers_are_waited_for) {
   Fixture f;
-  BOOST_REQUIRE(f.controller->Start(kCtx).ok());
+  BOOST_REQUIRE(f.Start().ok());
   f.Define("widgets", "Widget");
   f.Until([&] { return f.Condition("widgets.example.com", "Established") == "True"; });
   const registry::GroupResource widgets{"example.com", "widgets"};
@@ -149,35 +143,63 @@ BOOST_AUTO_TEST_CASE(objects_go_before_their_definition_and_finalizers_are_waite
                               return Status();
                             })
                     .ok());
-  f.Until([&] { return !f.Definition("widgets.example.com") && !f.access.Find("widgets.example.com"); });
-  BOOST_TEST(f.access.store().List(kCtx, "/registry/example.com/widgets/", {})->items.empty());
+  f.Until([&] { return !f.Definition("widgets.example.com") && !f.Find("widgets"); });
+  BOOST_TEST(f.store->List(kCtx, "/registry/example.com/widgets/", {})->items.empty());
 }
 
 BOOST_AUTO_TEST_CASE(the_names_of_built_in_kinds_are_left_alone) {
   Fixture f;
+  registry::Kind builtin = ApiServiceKind();
+  builtin.group = "taken.example.com";
+  builtin.resource = "pods";
+  f.access.Add(std::move(builtin));
   f.Define("pods", "Pod", "taken.example.com");
-  BOOST_REQUIRE(f.controller->Start(kCtx).ok());
-  BOOST_TEST(!f.access.Find("pods.taken.example.com"));
+  BOOST_REQUIRE(f.Start().ok());
+  BOOST_TEST(f.Find("pods", "taken.example.com")->kind().kind == "APIService");
   BOOST_TEST(f.Condition("pods.taken.example.com", "Established") != "True");
   BOOST_REQUIRE(f.access.Delete(kCtx, kDefinitions, "", "pods.taken.example.com", "").ok());
   f.Until([&] { return !f.Definition("pods.taken.example.com"); });
+  BOOST_TEST(f.Find("pods", "taken.example.com"));
 }
 
 BOOST_AUTO_TEST_CASE(every_served_version_has_its_apiservice) {
   Fixture f;
-  const registry::GroupResource services{"apiregistration.k8s.io", "apiservices"};
   const auto names = [&] {
     std::string text;
-    const auto present = f.access.List(kCtx, services, "", labels::Selector());
-    for (const ObjectRef& object : *present) {
-      text += fmt::format("{}={} ", object->metadata().name(), ConditionStatus(object->body(), "Available"));
+    const auto present = f.store->List(kCtx, "/registry/apiregistration.k8s.io/apiservices/", {});
+    for (const auto& kv : present->items) {
+      const json::value value = json::parse(kv.value);
+      text += std::string(Str(value.at("metadata").as_object(), "name")) + "=" +
+              std::string(ConditionStatus(value.as_object(), "Available")) + " ";
     }
     return text;
   };
-  BOOST_REQUIRE(SyncApiServices(kCtx, f.access, {{"", "v1"}, {"apps", "v1"}, {"example.com", "v1"}}, f.clock).ok());
-  BOOST_TEST(names() == "v1.=True v1.apps=True v1.example.com=True ");
-  BOOST_REQUIRE(SyncApiServices(kCtx, f.access, {{"", "v1"}, {"apps", "v1"}}, f.clock).ok());
-  BOOST_TEST(names() == "v1.=True v1.apps=True ");
+  BOOST_REQUIRE(f.Start().ok());
+  BOOST_TEST(names() == "v1.apiextensions.k8s.io=True ");
+  f.Define("widgets", "Widget");
+  f.Until([&] { return names() == "v1.apiextensions.k8s.io=True v1.example.com=True "; });
+  // The core group's name ends with a dot.
+  BOOST_REQUIRE(SyncApiServices(kCtx, f.access, {{"", "v1"}, {"example.com", "v1"}}, f.clock).ok());
+  f.Until([&] { return names() == "v1.=True v1.example.com=True "; });
+}
+
+// Objects through the real registry: pruned, defaulted, refused, stored as upstream would.
+BOOST_AUTO_TEST_CASE(custom_objects_are_stored_as_json) {
+  Fixture f;
+  BOOST_REQUIRE(f.Start().ok());
+  f.Define("widgets", "Widget");
+  f.Until([&] { return f.Find("widgets") != nullptr; });
+  const registry::GroupResource widgets{"example.com", "widgets"};
+  Object object =
+      *Object::FromJson({{"metadata", {{"name", "a"}, {"namespace", "ns"}}}, {"spec", {{"z", 1}, {"a", 2}}}});
+  BOOST_REQUIRE(f.access.Create(kCtx, widgets, std::move(object)).ok());
+  const auto kv = f.store->Get(kCtx, "/registry/example.com/widgets/ns/a");
+  BOOST_REQUIRE(kv->has_value());
+  BOOST_TEST((*kv)->value.starts_with(R"({"apiVersion":"example.com/v1","kind":"Widget","metadata":{)"));
+  BOOST_TEST((*kv)->value.ends_with("\"spec\":{\"a\":2,\"z\":1}}\n"));
+  const auto got = f.access.GetConsistent(kCtx, widgets, "ns", "a");
+  BOOST_REQUIRE(got.ok());
+  BOOST_TEST((*got)->metadata().generation() == 1);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -371,21 +371,43 @@ Result<Kind> KindOf(const Object& definition) {
     kind.subresources.push_back(ScaleOf(info, *scale));
   }
   kind.strategy = std::make_shared<CustomStrategy>(info);
-  kind.custom = info;
+  SetCustom(&kind, std::move(info));
   return kind;
 }
 
-std::shared_ptr<const json::object> SchemaForOpenApi(const Kind& kind, std::string_view version) {
-  const auto info = std::static_pointer_cast<const CustomInfo>(kind.custom);
-  if (!info) return nullptr;
-  const auto found = info->schema_texts.find(version);
-  if (found == info->schema_texts.end()) return nullptr;
+namespace {
+
+std::shared_ptr<const json::object> SchemaOf(const CustomInfo& info, std::string_view version) {
+  const auto found = info.schema_texts.find(version);
+  if (found == info.schema_texts.end()) return nullptr;
   json::parse_options options;
   options.max_depth = 256;
   boost::system::error_code error;
   json::value value = json::parse(found->second, error, {}, options);
   if (error || !value.is_object()) return nullptr;
   return std::make_shared<const json::object>(std::move(value.get_object()));
+}
+
+}  // namespace
+
+const managedfields::TypeSchema* CustomInfo::Shape(std::string_view version) const {
+  std::lock_guard lock(shapes_mutex_);
+  auto found = shapes_.find(version);
+  if (found == shapes_.end()) {
+    const std::shared_ptr<const json::object> props = SchemaOf(*this, version);
+    found = shapes_.emplace(version, props ? managedfields::SchemaFromOpenApi(*props) : nullptr).first;
+  }
+  return found->second ? found->second.get() : &managedfields::Deduced();
+}
+
+void SetCustom(Kind* kind, std::shared_ptr<const CustomInfo> info) {
+  kind->field_schema = [info](std::string_view version) { return info->Shape(version); };
+  kind->custom = std::move(info);
+}
+
+std::shared_ptr<const json::object> SchemaForOpenApi(const Kind& kind, std::string_view version) {
+  const auto info = std::static_pointer_cast<const CustomInfo>(kind.custom);
+  return info ? SchemaOf(*info, version) : nullptr;
 }
 
 std::vector<std::string> UnknownFields(const Kind& kind, std::string_view version, const json::object& whole) {

@@ -4,10 +4,12 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "pkg/api/managedfields/managedfields.h"
 #include "pkg/apiserver/apiextensions/apiextensions.h"
 #include "pkg/apiserver/apiextensions/schema.h"
 
@@ -30,8 +32,17 @@ struct CustomInfo {
   std::vector<PrinterColumn> columns;
   std::vector<std::pair<std::string, JsonPath>> selectable;
   mutable std::atomic<bool> terminating{false};
+
+  // The shape of a version for server-side apply, made when first asked for.
+  const managedfields::TypeSchema* Shape(std::string_view version) const;
+
+ private:
+  mutable std::mutex shapes_mutex_;
+  mutable std::map<std::string, std::shared_ptr<const managedfields::TypeSchema>, std::less<>> shapes_;
 };
 
+// `custom` and what follows from it.
+void SetCustom(registry::Kind* kind, std::shared_ptr<const CustomInfo> info);
 // Its definition is being deleted: nothing new may be created.
 void SetTerminating(const registry::Kind& kind);
 registry::Kind DefinitionKind();

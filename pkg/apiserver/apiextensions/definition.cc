@@ -582,7 +582,7 @@ Kind DefinitionKind() {
   status.verbs = {"get", "patch", "update"};
   status.strategy = std::make_shared<DefinitionStatusStrategy>(info);
   kind.subresources.push_back(std::move(status));
-  kind.custom = info;
+  SetCustom(&kind, std::move(info));
   return kind;
 }
 

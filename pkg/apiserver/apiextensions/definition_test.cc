@@ -206,6 +206,11 @@ BOOST_AUTO_TEST_CASE(a_definition_makes_a_kind) {
   BOOST_TEST(SchemaForOpenApi(kind, "v1beta1")->at("type") == "object");
   BOOST_TEST(!SchemaForOpenApi(kind, "v0"));
   BOOST_TEST(SchemaForOpenApi(DefinitionKind(), "v1"));
+  const managedfields::TypeSchema* shape = kind.field_schema("v1");
+  BOOST_REQUIRE(shape->Field("spec"));
+  BOOST_TEST((shape->Field("spec")->Field("replicas")->info().kind == managedfields::TypeSchema::Kind::kScalar));
+  BOOST_TEST(kind.field_schema("v1") == shape);
+  BOOST_TEST((kind.field_schema("v0") == &managedfields::Deduced()));
 }
 
 BOOST_AUTO_TEST_CASE(custom_objects_are_pruned_defaulted_and_validated) {

@@ -11,16 +11,22 @@
 namespace knarr::registry {
 namespace {
 
+// Upstream's built-in kinds are stricter with finalizers than definitions and custom resources.
+api::Finalizers FinalizersOf(const Kind& kind) {
+  return kind.custom ? api::Finalizers::kAny : api::Finalizers::kBuiltin;
+}
+
 field::ErrorList CheckNew(const RequestContext& rc, const Kind& kind, const Strategy& strategy, const Object& object) {
-  field::ErrorList errors =
-      api::ValidateObjectMeta(object.metadata(), kind.namespaced, kind.name_validator, field::Path("metadata"));
+  field::ErrorList errors = api::ValidateObjectMeta(object.metadata(), kind.namespaced, kind.name_validator,
+                                                    field::Path("metadata"), FinalizersOf(kind));
   field::Append(errors, strategy.Validate(rc, object));
   return errors;
 }
 
-field::ErrorList CheckUpdated(const RequestContext& rc, const Strategy& strategy, const Object& updated,
-                              const Object& old) {
-  field::ErrorList errors = api::ValidateObjectMetaUpdate(updated.metadata(), old.metadata(), field::Path("metadata"));
+field::ErrorList CheckUpdated(const RequestContext& rc, const Kind& kind, const Strategy& strategy,
+                              const Object& updated, const Object& old) {
+  field::ErrorList errors =
+      api::ValidateObjectMetaUpdate(updated.metadata(), old.metadata(), field::Path("metadata"), FinalizersOf(kind));
   field::Append(errors, strategy.ValidateUpdate(rc, updated, old));
   return errors;
 }
@@ -178,7 +184,7 @@ Result<std::optional<Written>> Registry::Impl::UpdateOnce(const RequestContext& 
   if (hooks.manage) KNARR_TRY(hooks.manage(*updated, old));
   if (hooks.admit) KNARR_TRY(hooks.admit(*updated, old));
   strategy.PrepareForUpdate(rc, *updated, *old);
-  if (const auto errors = CheckUpdated(rc, strategy, *updated, *old); !errors.empty())
+  if (const auto errors = CheckUpdated(rc, kind, strategy, *updated, *old); !errors.empty())
     return errors::Invalid(kind.group, kind.kind, rc.name, errors);
   AddWarnings(rc, strategy.Warnings(rc, *updated, old));
   if (hooks.validate) KNARR_TRY(hooks.validate(*updated, old));
