@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(the_deadline_covers_the_answer) {
                                [](const Request& q, ResponseWriter&) { (void)q.ctx.WithTimeout(10s).Sleep(20s); }));
   ClientRequest request;
   request.url = *ParseUrl("http://127.0.0.1:" + std::to_string(server->Port("a")) + "/");
-  const Status status = Do(Context::Background().WithTimeout(20ms), request).status();
+  const Status status = Do(Context::Background().WithTimeout(500ms), request).status();
   BOOST_TEST((status.code() == Code::kTimeout));
   BOOST_TEST(status.message().find("context deadline exceeded") != std::string_view::npos);
 }

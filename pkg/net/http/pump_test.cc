@@ -212,6 +212,24 @@ BOOST_AUTO_TEST_CASE(a_client_that_leaves_ends_its_source) {
   BOOST_TEST(Eventually([&] { return server->Connections() == 0; }));
 }
 
+BOOST_AUTO_TEST_CASE(a_client_that_closes_its_side_still_gets_what_is_there) {
+  Start();
+  const std::string big(5 << 20, 'x');
+  script.Put(big, true);
+  const net::StreamPtr stream = Send("GET / HTTP/1.0\r\nHost: x\r\n\r\n");
+  stream->CloseWrite();
+  std::string all;
+  std::vector<char> buffer(100'000);
+  for (;;) {
+    const Result<size_t> n = stream->Read(TenSeconds(), buffer.data(), buffer.size());
+    if (!n.ok() || *n == 0) break;
+    all.append(buffer.data(), *n);
+  }
+  BOOST_TEST(all.ends_with("x"));
+  BOOST_TEST(all.size() > big.size());
+  BOOST_TEST(Delivered());
+}
+
 BOOST_AUTO_TEST_CASE(a_client_that_left_before_the_pump_began_ends_its_source) {
   std::promise<void> entered, go;
   handler = [&](const Request& request, ResponseWriter& response) {

@@ -40,8 +40,10 @@ struct Pumping {
   std::shared_ptr<Bell> bell;
   std::string out;  // framed and not yet taken by the socket, from `sent` on
   size_t sent = 0;
-  bool ended = false;    // the source has; what is left is in `out`
-  bool blocked = false;  // until the socket is writable
+  bool ended = false;     // the source has; what is left is in `out`
+  bool blocked = false;   // until the socket is writable
+  bool waiting = false;   // until the source rings
+  bool no_input = false;  // the client has closed its side: perhaps to leave, perhaps only to say that it has asked all
 };
 
 struct Connection {
@@ -250,8 +252,9 @@ void Server::Impl::OnEvent(uint64_t key, uint32_t events) {
   if (found == connections.end()) return;
   Connection& c = *found->second;
   if (c.state == State::kPumping) {
-    if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) return EndPump(c, false);
-    if (c.pump->blocked) AdvancePump(c);
+    if ((events & (EPOLLHUP | EPOLLERR)) != 0) return EndPump(c, false);
+    if ((events & EPOLLRDHUP) != 0) c.pump->no_input = true;
+    if (c.pump->blocked || (c.pump->no_input && c.pump->waiting)) AdvancePump(c);
     return;
   }
   if (c.state == State::kHttp2) {
@@ -505,9 +508,11 @@ void Server::Impl::Handle(Connection& c, Request& request, Http1Writer::Setup se
 
 void Server::Impl::Finished(uint64_t id, bool keep) {
   Connection& c = *connections.at(id);
-  if (c.hijacked || !keep || stopping || c.gone.stop_requested()) {
+  const bool gone = c.gone.stop_requested();
+  if (c.hijacked || !keep || stopping || (gone && !c.pump)) {
     Close(c);
   } else if (c.pump) {
+    c.pump->no_input = gone;
     if (draining) c.pump->rest.source->Shutdown();
     BeginPump(c);
   } else if (draining) {
@@ -604,11 +609,16 @@ void Server::Impl::AdvancePump(Connection& c) {
     if (p.ended) return EndPump(c, !p.rest.left || *p.rest.left == 0);
     if (turn == kPumpTurns) return p.bell->Ring();
     p.bell->Heard();
+    p.waiting = false;
     scratch.clear();
     const BodySource::State state = p.rest.source->Pull(&scratch, kPumpSize);
     p.ended = state == BodySource::State::kEnd;
     PumpPull(p);
-    if (state == BodySource::State::kWait && p.out.empty()) return;
+    if (state != BodySource::State::kWait || !p.out.empty()) continue;
+    // A list still goes to a client that has closed its side; a watch has lost its watcher.
+    if (p.no_input) return EndPump(c, false);
+    p.waiting = true;
+    return;
   }
 }
 
