@@ -183,6 +183,9 @@ class ServiceStrategy : public TypedStrategy<core::Service> {
                                const core::Service& old) const override {
     return service::ValidateServiceUpdate(updated, old);
   }
+  std::vector<std::string> Warnings(const RequestContext&, const Object& object, const Object* old) const override {
+    return service::ServiceWarnings(object.As<core::Service>(), old == nullptr ? nullptr : &old->As<core::Service>());
+  }
   bool AllowCreateOnUpdate() const override { return true; }
   bool ReturnDeletedObject() const override { return true; }
   std::vector<std::string> ResetFields() const override { return {"status"}; }
@@ -231,6 +234,7 @@ class ServiceStatusStrategy : public ServiceStrategy {
                                const core::Service&) const override {
     return service::ValidateServiceStatus(updated);
   }
+  std::vector<std::string> Warnings(const RequestContext&, const Object&, const Object*) const override { return {}; }
   std::vector<std::string> ResetFields() const override { return {"spec"}; }
   Result<Finish> Begin(const RequestContext&, Object&, const Object*) const override { return Finish(); }
 };

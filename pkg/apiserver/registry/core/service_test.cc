@@ -156,6 +156,25 @@ BOOST_AUTO_TEST_CASE(the_status_is_changed_alone) {
       "name, not an IP address");
 }
 
+BOOST_AUTO_TEST_CASE(warnings) {
+  const auto warn = [](const std::string& spec) {
+    const Object object = Created("services", Text(spec));
+    Request request;
+    std::string out;
+    for (const auto& one : KindOf("services").strategy->Warnings(request.context, object, nullptr)) out += one + "\n";
+    return out;
+  };
+  BOOST_TEST(warn("clusterIP: \"10.0.0.1\" externalIPs: \"fd00::1\" ports { port: 80 }") == "");
+  BOOST_TEST(warn("externalIPs: \"010.0.0.1\"") ==
+             "spec.externalIPs[0]: IP address was accepted, but will be invalid in a future Kubernetes release: "
+             "ParseAddr(\"010.0.0.1\"): IPv4 field has octet with leading zero\n");
+  BOOST_TEST(
+      warn("clusterIP: \"FD00:0::1\"") ==
+      "spec.clusterIPs[0]: IPv6 address \"FD00:0::1\" is not in RFC 5952 canonical format (\"fd00::1\"), which may "
+      "cause controller apply-loops\n");
+  BOOST_TEST(warn("externalName: \"a\"") == "spec.externalName is ignored when spec.type is not \"ExternalName\"\n");
+}
+
 BOOST_AUTO_TEST_CASE(rows) {
   BOOST_TEST(
       Row("services", R"(metadata { name: "s" creationTimestamp { seconds: 1699999880 } } spec { clusterIPs: "10.0.0.1"

@@ -171,6 +171,8 @@ Result<IpRange> IpRange::Parse(std::string_view cidr) {
   IpRange range;
   range.v6_ = ip && cidr.find(':') != std::string_view::npos;
   const int width = range.v6_ ? 128 : 32;
+  // IPv4 in IPv6's clothes has no family that both of us would agree on.
+  if (range.v6_ && ip->is_v4) bits = -1;
   if (!ip || bits < 0 || bits > width) return Error(Code::kInvalid, "invalid CIDR address: {}", cidr);
   const int host_bits = width - bits;
   if (!range.v6_ && host_bits > kMaxV4Bits)

@@ -1,5 +1,7 @@
 #include "pkg/apiserver/registry/core/service/validation.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -8,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include "k8s.io/api/core/v1/generated.pb.h"
+#include "pkg/api/field/quote.h"
 #include "pkg/api/intstr/intstr.h"
 #include "pkg/api/names/names.h"
 #include "pkg/apiserver/registry/core/service/allocators.h"
@@ -438,6 +441,55 @@ ErrorList ValidateServiceUpdate(const core::Service& service, const core::Servic
     errors.push_back(field::Forbidden(kSpec.Child("healthCheckNodePort"), "field is immutable"));
   field::Append(errors, ValidateService(service));
   return errors;
+}
+
+namespace {
+
+// What is accepted today and may not be tomorrow, or is not written as others write it.
+void WarnOfIp(std::vector<std::string>& warnings, const Path& path, const std::string& text) {
+  const auto ip = names::ParseIPSloppy(text);
+  if (!ip) return;
+  char canonical[INET6_ADDRSTRLEN];
+  if (ip->is_v4) {
+    // A leading zero is read as octal elsewhere.
+    inet_ntop(AF_INET, ip->bytes.data() + 12, canonical, sizeof canonical);
+    if (text.find(':') == std::string::npos && text != canonical)
+      warnings.push_back(
+          fmt::format("{}: IP address was accepted, but will be invalid in a future Kubernetes release: "
+                      "ParseAddr({}): IPv4 field has octet with leading zero",
+                      path.ToString(), field::Quote(text)));
+    return;
+  }
+  inet_ntop(AF_INET6, ip->bytes.data(), canonical, sizeof canonical);
+  if (text != canonical)
+    warnings.push_back(
+        fmt::format("{}: IPv6 address {} is not in RFC 5952 canonical format ({}), which may cause "
+                    "controller apply-loops",
+                    path.ToString(), field::Quote(text), field::Quote(canonical)));
+}
+
+}  // namespace
+
+std::vector<std::string> ServiceWarnings(const core::Service& service, const core::Service* old) {
+  std::vector<std::string> warnings;
+  const auto& spec = service.spec();
+  constexpr char kHints[] = "service.kubernetes.io/topology-aware-hints";
+  if (service.metadata().annotations().contains(kHints) &&
+      (old == nullptr || !old->metadata().annotations().contains(kHints)))
+    warnings.push_back(
+        fmt::format("annotation {} is deprecated, please use service.kubernetes.io/topology-mode instead", kHints));
+  if (!spec.clusterip().empty() && !IsHeadless(service) && NeedsClusterIp(service)) {
+    for (int i = 0; i < spec.clusterips_size(); ++i)
+      WarnOfIp(warnings, kSpec.Child("clusterIPs").Index(static_cast<size_t>(i)), spec.clusterips(i));
+  }
+  for (int i = 0; i < spec.externalips_size(); ++i)
+    WarnOfIp(warnings, kSpec.Child("externalIPs").Index(static_cast<size_t>(i)), spec.externalips(i));
+  if (!spec.loadbalancerip().empty()) WarnOfIp(warnings, kSpec.Child("loadBalancerIP"), spec.loadbalancerip());
+  if (spec.type() == "ExternalName" && spec.externalips_size() > 0)
+    warnings.emplace_back("spec.externalIPs is ignored when spec.type is \"ExternalName\"");
+  if (spec.type() != "ExternalName" && !spec.externalname().empty())
+    warnings.emplace_back("spec.externalName is ignored when spec.type is not \"ExternalName\"");
+  return warnings;
 }
 
 // Mirrors: ValidateLoadBalancerStatus

@@ -1,6 +1,9 @@
 // What a Service must be. Mirrors: ValidateService and friends in pkg/apis/core/validation/validation.go of 1.32
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "pkg/api/field/field.h"
 #include "pkg/api/types.h"
 
@@ -15,6 +18,8 @@ void SetDefaults(core::Service& service);
 field::ErrorList ValidateService(const core::Service& service);
 field::ErrorList ValidateServiceUpdate(const core::Service& service, const core::Service& old);
 field::ErrorList ValidateServiceStatus(const core::Service& service);
+// For the Warning header. Mirrors: pkg/api/service/warnings.go
+std::vector<std::string> ServiceWarnings(const core::Service& service, const core::Service* old);
 // clusterIP, clusterIPs, ipFamilies, ipFamilyPolicy among each other.
 field::ErrorList ValidateClusterIpFields(const core::Service& service);
 
