@@ -7,6 +7,7 @@
 #include "pkg/api/conversion/conversion.h"
 #include "pkg/api/errors/errors.h"
 #include "pkg/api/scheme/scheme.h"
+#include "pkg/apiserver/apiextensions/apiextensions.h"
 
 namespace knarr::endpoints {
 namespace {
@@ -177,6 +178,8 @@ Result<registry::ObjectPtr> DecodeCustom(Call& call, Text text, codec::FieldVali
   options.max_depth = 64;
   boost::json::value value = boost::json::parse({text.json.data(), text.json.size()}, error, {}, options);
   if (error) return errors::BadRequest(fmt::format("json parse error: {}", error.message()));
+  for (const std::string& path : apiextensions::UnknownFields(call.kind, call.version.version, value.as_object()))
+    text.findings.push_back({.text = fmt::format("unknown field \"{}\"", path)});
   auto object = KNARR_TRY(registry::Object::FromJson(std::move(value.as_object()), Lenient(), &text.findings));
   KNARR_TRY(Report(call, text.type, call.kind.kind, std::move(text.findings), validation));
   return std::make_unique<registry::Object>(std::move(object));

@@ -140,7 +140,11 @@ Result<std::string> TableOf(const Call& call, const Objects& objects, std::strin
 // What the entry's bytes are as an item.
 Result<std::string> MakeItem(const Call& call, const cacher::Entry& entry, Form form) {
   if (call.custom()) {
-    if (form == Form::kJson) return entry.bytes;
+    // Versions differ in nothing but their name (conversion strategy None).
+    if (form == Form::kJson) {
+      if (call.api_version == call.kind.storage_version) return entry.bytes;
+      return KNARR_TRY(call.resource->Decode(entry))->ToJson(call.api_version, call.kind.kind);
+    }
   } else if (form == Form::kProtobuf && call.hub()) {
     return entry.bytes;
   }

@@ -10,7 +10,7 @@
 
 #include "pkg/apiserver/auth/setup.h"
 #include "pkg/apiserver/reconcilers/kubernetes_service.h"
-#include "pkg/apiserver/registry/access.h"
+#include "pkg/apiserver/registry/registry.h"
 #include "pkg/base/context.h"
 #include "pkg/base/log.h"
 
@@ -20,6 +20,8 @@ class PostStart {
  public:
   struct Deps {
     registry::Access* access = nullptr;
+    registry::Registry* registry = nullptr;
+    Clock* clock = nullptr;
     Logger log;
     bool rbac = false;
     const auth::AuthOptions* auth = nullptr;
@@ -30,7 +32,8 @@ class PostStart {
   void Start();
   // Takes this server out of the endpoints.
   void Stop(const Context& ctx);
-  // OK once the step is done: "service" (namespaces, the Service kubernetes), "priority", "authentication", "rbac".
+  // OK once the step is done: "service" (namespaces, the Service kubernetes), "priority", "authentication", "rbac",
+  // "crd" (custom kinds are served).
   Status Check(const std::string& step) const;
 
  private:

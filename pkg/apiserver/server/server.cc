@@ -10,6 +10,7 @@
 
 #include "pkg/api/names/names.h"
 #include "pkg/apiserver/admission/admission.h"
+#include "pkg/apiserver/apiextensions/apiextensions.h"
 #include "pkg/apiserver/auth/filter.h"
 #include "pkg/apiserver/auth/setup.h"
 #include "pkg/apiserver/registry/builtin.h"
@@ -202,6 +203,7 @@ Status ApiServer::Parts::MakeKinds() {
     if (kind.kind == "Event") kind.ttl_seconds = ttl;
     registry->Add(std::move(kind));
   }
+  for (registry::Kind& kind : apiextensions::Kinds()) registry->Add(std::move(kind));
   return {};
 }
 
@@ -227,6 +229,8 @@ Status ApiServer::Parts::MakePostStart() {
   deps.service.secure_port = options.serving.secure_port;
   deps.service.service_address = KNARR_TRY(FirstServiceAddress(service_ranges.front()));
   deps.service.node_port = options.kubernetes_service_node_port;
+  deps.registry = registry.get();
+  deps.clock = &clock;
   post_start = std::make_unique<PostStart>(std::move(deps));
   return {};
 }
@@ -237,6 +241,7 @@ void ApiServer::Parts::AddHealthChecks() {
   const std::string store_check = options.storage.backend == "sqlite" ? "sqlite" : "etcd";
   health.Add(store_check, [this](const Context& ctx) { return store->Healthy(ctx); });
   health.Add("poststarthook/rbac/bootstrap-roles", [this](const Context&) { return post_start->Check("rbac"); });
+  health.Add("poststarthook/crd-informer-synced", [this](const Context&) { return post_start->Check("crd"); });
   health.Add("poststarthook/scheduling/bootstrap-system-priority-classes",
              [this](const Context&) { return post_start->Check("priority"); });
   health.Add("poststarthook/start-cluster-authentication-info-controller",
