@@ -90,7 +90,7 @@ struct Server::Impl {
   void OnEvent(uint64_t key, uint32_t events);
   void AcceptAll(size_t listener);
   void Add(size_t listener, UniqueFd fd);
-  bool MakeRoom(const Listen& listen);
+  bool MakeRoom(size_t listener);
   void Advance(Connection& c);
   bool Handshake(Connection& c);
   bool ReadMore(Connection& c);
@@ -127,6 +127,7 @@ struct Server::Impl {
   struct Listener {
     UniqueFd fd;
     uint16_t port = 0;
+    size_t connections = 0;
   };
   std::vector<Listener> listeners;  // keys 0..n-1 of the loop; connections come after
   UniqueFd reserve;                 // given up when descriptors run out, to accept and close
@@ -287,19 +288,17 @@ void Server::Impl::AcceptAll(size_t listener) {
 
 // True when the listener has room for one more. The connection that was idle longest gives way, else the one that has
 // been sending its first request (or shaking hands) longest; never one that is being served.
-bool Server::Impl::MakeRoom(const Listen& listen) {
-  size_t count = 0;
+bool Server::Impl::MakeRoom(size_t listener) {
+  if (listeners[listener].connections < options.limits.connections) return true;
   Connection *idle_longest = nullptr, *slowest = nullptr;
   for (const auto& [id, c] : connections) {
-    if (c->listen != &listen) continue;
-    ++count;
+    if (c->listen != &options.listen[listener]) continue;
     if (c->state == State::kHandling || c->state == State::kPumping) continue;
     const bool idle = c->h2 ? c->h2->Idle() : c->state == State::kReadHead && c->buffer.empty() && !c->fresh;
     if (c->h2 && !idle) continue;
     Connection*& oldest = idle ? idle_longest : slowest;
     if (oldest == nullptr || c->deadline < oldest->deadline) oldest = c.get();
   }
-  if (count < options.limits.connections) return true;
   Connection* const victim = idle_longest != nullptr ? idle_longest : slowest;
   if (victim == nullptr) return false;
   Close(*victim);
@@ -308,7 +307,7 @@ bool Server::Impl::MakeRoom(const Listen& listen) {
 
 void Server::Impl::Add(size_t listener, UniqueFd fd) {
   const Listen& listen = options.listen[listener];
-  if (!MakeRoom(listen)) return;
+  if (!MakeRoom(listener)) return;
   auto c = std::make_unique<Connection>();
   c->id = next_id++;
   c->listen = &listen;
@@ -323,6 +322,7 @@ void Server::Impl::Add(size_t listener, UniqueFd fd) {
   } else {
     c->stream = net::MakeFdStream(std::move(fd));
   }
+  ++listeners[listener].connections;
   Connection& added = *connections.emplace(c->id, std::move(c)).first->second;
   connection_count = connections.size();
   SetDeadline(added, added.tls != nullptr ? options.limits.handshake : options.limits.read_header);
@@ -717,6 +717,7 @@ void Server::Impl::Close(Connection& c, bool delivered) {
     if (c.tls != nullptr && c.state != State::kHandshake) c.stream->CloseWrite();
   }
   c.h2.reset();
+  --listeners[static_cast<size_t>(c.listen - options.listen.data())].connections;
   connections.erase(c.id);
   connection_count = connections.size();
   if (!draining || !connections.empty()) return;
