@@ -67,6 +67,9 @@ struct Registry::Impl {
                                            Current current);
 };
 
+// Of a kind that is computed; the codec outlives it.
+std::unique_ptr<cacher::Reader> NewComputedReader(KindPtr kind, const StoredCodec& codec);
+
 // upstream's retry loop gives up when the caller does; this many conflicts mean that something else is wrong.
 inline constexpr int kMaxAttempts = 256;
 

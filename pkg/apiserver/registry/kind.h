@@ -219,6 +219,8 @@ struct Kind {
   std::function<Result<std::unique_ptr<google::protobuf::Message>>(const RequestContext&,
                                                                    std::unique_ptr<google::protobuf::Message> body)>
       create_only;
+  // Kinds whose objects are made when somebody asks (componentstatuses): get and list only. Sorted by name.
+  std::function<std::vector<Object>(const Context&)> computed;
   // Events and the like: seconds until the object goes by itself.
   int64_t ttl_seconds = 0;
   // Of custom kinds: validation, pruning, defaulting and columns by its CRD; null for the others.

@@ -13,6 +13,10 @@ StoredResource::StoredResource(KindPtr kind, storage::Store& store, Clock& clock
 
 cacher::Reader& StoredResource::reader() {
   std::call_once(once_, [this] {
+    if (kind_->computed) {
+      reader_ = NewComputedReader(kind_, codec_);
+      return;
+    }
     cacher::CacherOptions options{.resource = kind_->GroupResource(), .prefix = kind_->storage_prefix};
     if (watch_cache_) {
       auto cacher = cacher::NewCacher(options, store_, codec_, clock_, log_);

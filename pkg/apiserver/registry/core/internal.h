@@ -5,6 +5,7 @@
 
 namespace knarr::registry::core_group {
 
+Kind ComponentStatusKind(const BuiltinDeps& deps);
 Kind ConfigMapKind();
 Kind SecretKind();
 Kind ServiceAccountKind(const BuiltinDeps& deps);

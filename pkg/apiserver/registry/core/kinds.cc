@@ -10,6 +10,7 @@ std::vector<Kind> CoreKinds(const BuiltinDeps& deps) {
   using namespace core_group;  // NOLINT: the list is all of that namespace
   std::vector<Kind> kinds;
   kinds.push_back(BindingKind());
+  kinds.push_back(ComponentStatusKind(deps));
   kinds.push_back(ConfigMapKind());
   kinds.push_back(EndpointsKind());
   kinds.push_back(EventKind());

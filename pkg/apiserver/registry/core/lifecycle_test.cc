@@ -147,6 +147,27 @@ BOOST_AUTO_TEST_CASE(a_pod_is_bound_runs_and_ends_gracefully) {
   BOOST_TEST(!server.Find("pods", "default", "web"));
 }
 
+// Nothing listens on the components' ports here, or something does that is not one of them: only the store is certain.
+BOOST_AUTO_TEST_CASE(component_statuses_are_made_when_asked_for) {
+  Server server;
+  BuiltinDeps deps;
+  deps.store = server.store.get();
+  deps.clock = &server.clock;
+  for (Kind& kind : CoreKinds(deps)) {
+    if (kind.resource == "componentstatuses") server.registry.Add(std::move(kind));
+  }
+  const auto all = server.registry.List(server.ctx, {"", "componentstatuses"}, "", labels::Selector::Everything());
+  BOOST_REQUIRE(all.ok());
+  BOOST_REQUIRE(all->size() == 3);
+  BOOST_TEST((*all)[0]->metadata().name() == "controller-manager");
+  BOOST_TEST((*all)[2]->metadata().name() == "scheduler");
+  const auto one = server.registry.Get(server.ctx, {"", "componentstatuses"}, "", "etcd-0");
+  BOOST_REQUIRE(one.ok());
+  BOOST_TEST((*one)->As<core::ComponentStatus>().conditions(0).status() == "True");
+  BOOST_TEST((*one)->As<core::ComponentStatus>().conditions(0).message() == "ok");
+  BOOST_TEST(!server.registry.Get(server.ctx, {"", "componentstatuses"}, "", "other").ok());
+}
+
 BOOST_AUTO_TEST_CASE(a_pod_without_a_node_goes_at_once) {
   Server server;
   BOOST_TEST(server.Create("pods", kPod) == "ok");

@@ -134,6 +134,7 @@ Kind BindingKind() {
   kind.kind = "Binding";
   kind.resource = "bindings";
   kind.singular = "binding";
+  kind.storage_prefix = "/registry/bindings/";  // where nothing ever is
   kind.verbs = {"create"};
   kind.versions.push_back({.version = "v1", .prototype = BindingPrototype, .deprecation_warning = {}});
   kind.strategy = std::make_shared<Strategy>();
