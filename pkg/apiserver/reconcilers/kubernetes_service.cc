@@ -45,7 +45,7 @@ Status CreateUnlessThere(const Context& ctx, registry::Access& access, registry:
 Result<EndpointReconciler> ParseEndpointReconciler(std::string_view type) {
   if (type == "lease" || type.empty()) return EndpointReconciler::kLease;
   if (type == "none") return EndpointReconciler::kNone;
-  return Error(Code::kInvalid, "unknown endpoint reconciler type: \"{}\" (master-count, lease, none)", type);
+  return Error(Code::kInvalid, "unknown endpoint reconciler type: \"{}\" (lease, none)", type);
 }
 
 KubernetesService::KubernetesService(Options options) : options_(std::move(options)), pool_("reconciler", 1) {}

@@ -20,7 +20,7 @@
 namespace knarr::reconcilers {
 
 enum class EndpointReconciler { kLease, kNone };
-// --endpoint-reconciler-type; kInvalid in upstream's words. "master-count" went with 1.2x's alphas: refused.
+// --endpoint-reconciler-type; kInvalid for others. "master-count", deprecated upstream, is not built.
 Result<EndpointReconciler> ParseEndpointReconciler(std::string_view type);
 
 struct Options {

@@ -76,7 +76,7 @@ BOOST_AUTO_TEST_CASE(types_of_reconcilers) {
   BOOST_TEST((*ParseEndpointReconciler("lease") == EndpointReconciler::kLease));
   BOOST_TEST((*ParseEndpointReconciler("none") == EndpointReconciler::kNone));
   BOOST_TEST(ParseEndpointReconciler("x").status().message() ==
-             "unknown endpoint reconciler type: \"x\" (master-count, lease, none)");
+             "unknown endpoint reconciler type: \"x\" (lease, none)");
 }
 
 BOOST_AUTO_TEST_CASE(the_first_round_makes_everything) {
