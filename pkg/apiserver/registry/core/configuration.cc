@@ -31,10 +31,6 @@ class ConfigMapStrategy : public TypedStrategy<core::ConfigMap> {
 class SecretStrategy : public TypedStrategy<core::Secret> {
  public:
   void Default(core::Secret& object) const override { api::SetDefaults(object); }
-  void PrepareUpdate(const RequestContext&, core::Secret& updated, const core::Secret& old) const override {
-    // An older type stays where the client sent none; it was defaulted to Opaque meanwhile.
-    if (updated.type().empty()) updated.set_type(old.type());
-  }
   field::ErrorList Check(const RequestContext&, const core::Secret& object) const override {
     return api::ValidateSecret(object, api::Metadata::kSkip);
   }

@@ -2,6 +2,8 @@
 
 #include "k8s.io/api/policy/v1/generated.pb.h"
 #include "k8s.io/apimachinery/pkg/apis/meta/v1/generated.pb.h"
+#include "pkg/api/conversion/conversion.h"
+#include "pkg/api/scheme/scheme.h"
 #include "pkg/apiserver/registry/core/test_objects.h"
 #include "pkg/apiserver/registry/fake/fake_access.h"
 
@@ -362,6 +364,17 @@ BOOST_AUTO_TEST_CASE(unready_pods_may_always_go_where_the_policy_says_so) {
                             status { desiredHealthy: 2 currentHealthy: 1 })");
   BOOST_TEST(cluster.Post("eviction", kBody) == "ok");
   BOOST_TEST((cluster.Pod() == nullptr));
+}
+
+// What clients of 1.20 send.
+BOOST_AUTO_TEST_CASE(evictions_of_the_beta_version_are_understood) {
+  auto beta = scheme::New("policy/v1beta1", "Eviction");
+  BOOST_REQUIRE(beta.ok());
+  BOOST_REQUIRE(google::protobuf::TextFormat::ParseFromString(
+      R"(metadata { name: "web" } deleteOptions { gracePeriodSeconds: 3 })", beta->get()));
+  const auto converted = conversion::Convert(**beta, "Eviction", "policy/v1beta1", "policy/v1");
+  BOOST_REQUIRE(converted.ok());
+  BOOST_TEST(static_cast<const policy::Eviction&>(**converted).deleteoptions().graceperiodseconds() == 3);
 }
 
 BOOST_AUTO_TEST_CASE(pending_pods_need_no_budget) {

@@ -89,6 +89,16 @@ BOOST_AUTO_TEST_CASE(claims) {
   BOOST_TEST(!claim.As<core::PersistentVolumeClaim>().spec().has_volumeattributesclassname());
 }
 
+BOOST_AUTO_TEST_CASE(warnings_of_claims) {
+  Request request;
+  const Object claim = FromText("persistentvolumeclaims", Claim("1500m"));
+  const std::vector<std::string> warnings =
+      KindOf("persistentvolumeclaims").strategy->Warnings(request.context, claim, nullptr);
+  BOOST_REQUIRE(warnings.size() == 1);
+  BOOST_TEST(warnings[0] ==
+             "spec.resources.requests[storage]: fractional byte value \"1500m\" is invalid, must be an integer");
+}
+
 BOOST_AUTO_TEST_CASE(changes_of_claims) {
   const auto update = [](const std::string& updated, const std::string& old) {
     return UpdateErrors("persistentvolumeclaims", "", updated, old);

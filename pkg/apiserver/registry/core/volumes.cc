@@ -199,6 +199,24 @@ class ClaimStrategy : public TypedStrategy<core::PersistentVolumeClaim> {
                                const core::PersistentVolumeClaim& old) const override {
     return api::ValidatePersistentVolumeClaimUpdate(updated, old);
   }
+  std::vector<std::string> Warnings(const RequestContext&, const Object& object, const Object*) const override {
+    const auto& claim = object.As<core::PersistentVolumeClaim>();
+    std::vector<std::string> warnings;
+    if (claim.metadata().annotations().contains(kBetaStorageClass)) {
+      warnings.push_back(
+          "metadata.annotations[volume.beta.kubernetes.io/storage-class]: deprecated since v1.8; use "
+          "\"storageClassName\" attribute instead");
+    }
+    const auto storage = claim.spec().resources().requests().find("storage");
+    if (storage != claim.spec().resources().requests().end()) {
+      const Quantity quantity = Quantity::From(storage->second);
+      if (quantity.MilliValue() % 1000 != 0) {
+        warnings.push_back("spec.resources.requests[storage]: fractional byte value \"" + quantity.ToString() +
+                           "\" is invalid, must be an integer");
+      }
+    }
+    return warnings;
+  }
   bool ReturnDeletedObject() const override { return true; }
   std::vector<std::string> ResetFields() const override { return {"status"}; }
   std::vector<std::pair<std::string, std::string>> SelectableFields(const Object& object) const override {
