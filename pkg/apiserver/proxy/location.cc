@@ -188,8 +188,9 @@ Result<HostPort> ServiceLocation(registry::Access& access, const Context& ctx, s
       return unavailable(fmt::format("no service port {} found for service \"{}\"", *number, parts->name));
     port = found->name();
   }
-  const registry::ObjectRef object = KNARR_TRY(access.Get(ctx, {"", "endpoints"}, ns, parts->name));
-  const auto& endpoints = object->As<core::Endpoints>();
+  const Result<registry::ObjectRef> object = access.Get(ctx, {"", "endpoints"}, ns, parts->name);
+  if (!object.ok()) return MissingFor("services", object.status(), parts->name);
+  const auto& endpoints = (*object)->As<core::Endpoints>();
   const int subsets = endpoints.subsets_size();
   if (subsets == 0) return unavailable(fmt::format("no endpoints available for service \"{}\"", parts->name));
   const size_t first = Random(subsets);
@@ -212,6 +213,10 @@ Result<HostPort> ServiceLocation(registry::Access& access, const Context& ctx, s
     }
   }
   return unavailable(fmt::format("no endpoints available for service \"{}\"", id));
+}
+
+Status MissingFor(std::string_view resource, const Status& status, std::string_view name) {
+  return status.Is(Code::kNotFound) ? errors::NotFound("", resource, name) : status;
 }
 
 Result<std::string> ChooseContainer(const core::Pod& pod, std::string_view container) {

@@ -48,6 +48,9 @@ Result<HostPort> PodLocation(registry::Access& access, const Context& ctx, std::
 Result<HostPort> ServiceLocation(registry::Access& access, const Context& ctx, std::string_view ns,
                                  std::string_view id);
 
+// As upstream's: what is missing on the way is said to be of the request's resource ("pods "node1" not found").
+Status MissingFor(std::string_view resource, const Status& status, std::string_view name);
+
 // The container that a request means: the one it names, or the only one. kBadRequest in upstream's words.
 Result<std::string> ChooseContainer(const core::Pod& pod, std::string_view container);
 

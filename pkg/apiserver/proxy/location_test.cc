@@ -117,7 +117,7 @@ BOOST_AUTO_TEST_CASE(a_services_ready_endpoints) {
   BOOST_TEST(at("web") == "no endpoints available for service \"web\"");  // no port without a name
   BOOST_TEST(at("empty") == "no endpoints available for service \"empty\"");
   BOOST_TEST(at("unready") == "no endpoints available for service \"unready\"");
-  BOOST_TEST(at("none") == "endpoints \"none\" not found");
+  BOOST_TEST(at("none") == "services \"none\" not found");
   BOOST_TEST(at("none:80") == "services \"none\" not found");
   BOOST_TEST(at("a:b:c:d") == "invalid service request \"a:b:c:d\"");
   BOOST_TEST(ServiceLocation(access, kCtx, "ns", "empty").status().Is(Code::kServiceUnavailable));

@@ -59,8 +59,10 @@ Result<std::string> Rfc3339(std::string_view text) {
 }
 
 Result<HostPort> KubeletOfPod(const RequestContext& rc, const Transports& transports, const core::Pod& pod) {
-  const registry::ObjectRef node = KNARR_TRY(rc.access->Get(rc.ctx, {"", "nodes"}, "", pod.spec().nodename()));
-  return KubeletOf(node->As<core::Node>(), transports.preferred_types);
+  const std::string& name = pod.spec().nodename();
+  const Result<registry::ObjectRef> node = rc.access->Get(rc.ctx, {"", "nodes"}, "", name);
+  if (!node.ok()) return MissingFor("pods", node.status(), name);
+  return KubeletOf((*node)->As<core::Node>(), transports.preferred_types);
 }
 
 // --- log -------------------------------------------------------------------------------------------------------------
@@ -90,7 +92,7 @@ Result<LogOptions> ParseLogOptions(const RequestContext& rc, const http::Request
     problems.push_back(field::Invalid(field::Path("limitBytes"), *limit, "must be greater than 0"));
   if (since && !since_time.empty()) {
     problems.push_back(
-        field::Forbidden(field::Path(""), "at most one of `sinceTime` or `sinceSeconds` may be specified"));
+        field::Forbidden(field::Path("[]"), "at most one of `sinceTime` or `sinceSeconds` may be specified"));
   } else if (since && *since < 1) {
     problems.push_back(field::Invalid(field::Path("sinceSeconds"), *since, "must be greater than 0"));
   }
@@ -141,8 +143,7 @@ Status RefusalOf(int code, const std::string& body, const std::string& name) {
 
 Status ServeLog(const RequestContext& rc, const Transports& transports, const http::Request& request,
                 http::ResponseWriter& response) {
-  if (request.method != "GET" && request.method != "HEAD")
-    return errors::MethodNotSupported("", "pods/log", request.method);
+  if (request.method != "GET" && request.method != "HEAD") return MethodNotAllowed();
   const LogOptions options = KNARR_TRY(ParseLogOptions(rc, request));
   const registry::ObjectRef object = KNARR_TRY(rc.access->Get(rc.ctx, {"", "pods"}, rc.namespace_, rc.name));
   const auto& pod = object->As<core::Pod>();
@@ -217,7 +218,8 @@ Result<http::Query> PortQuery(const http::Request& request) {
       int32_t port = 0;
       const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
       if (error != std::errc() || end != text.data() + text.size())
-        return errors::BadRequest(fmt::format("strconv.ParseInt: parsing \"{}\": invalid syntax", text));
+        return errors::BadRequest(
+            fmt::format("cannot convert to []int32: strconv.ParseUint: parsing \"{}\": invalid syntax", text));
       ports += (ports.empty() ? "" : ",") + std::to_string(port);
       if (comma == std::string_view::npos) break;
       rest.remove_prefix(comma + 1);
@@ -228,8 +230,7 @@ Result<http::Query> PortQuery(const http::Request& request) {
 
 Status ServeStream(const RequestContext& rc, const Transports& transports, const std::string& what,
                    const http::Request& request, http::ResponseWriter& response) {
-  if (request.method != "GET" && request.method != "POST")
-    return errors::MethodNotSupported("", "pods/" + what, request.method);
+  if (request.method != "GET" && request.method != "POST") return MethodNotAllowed();
   const bool ports = what == "portforward";
   const http::Query query = ports ? KNARR_TRY(PortQuery(request)) : StreamQuery(request, what == "exec");
   const registry::ObjectRef object = KNARR_TRY(rc.access->Get(rc.ctx, {"", "pods"}, rc.namespace_, rc.name));

@@ -65,17 +65,16 @@ Result<Backend> NodeBackend(const RequestContext& rc, const Transports& transpor
                  .tls = KNARR_TRY(Transports::Copy(kubelet ? transports.kubelet : transports.backend))};
 }
 
-std::vector<Subresource> Make(const registry::BuiltinDeps& deps, std::string resource, std::string kind,
-                              Resolve resolve) {
+std::vector<Subresource> Make(const registry::BuiltinDeps& deps, std::string kind, Resolve resolve) {
   Subresource out;
   out.name = "proxy";
   out.kind = std::move(kind);
   out.verbs = {"create", "delete", "get", "patch", "update"};
-  out.connect = [transports = std::make_shared<const Transports>(deps), resource, resolve](
+  out.connect = [transports = std::make_shared<const Transports>(deps), resolve](
                     const RequestContext& rc, const http::Request& request, http::ResponseWriter& response,
                     std::string_view rest) {
     if (std::find(std::begin(kMethods), std::end(kMethods), request.method) == std::end(kMethods))
-      return ReplyStatus(response, errors::MethodNotSupported("", resource + "/proxy", request.method));
+      return ReplyStatus(response, MethodNotAllowed());
     Result<Backend> backend = resolve(rc, *transports);
     if (!backend.ok()) return ReplyStatus(response, backend.status());
     backend->path = BackendPath(request, rest);
@@ -88,17 +87,17 @@ std::vector<Subresource> Make(const registry::BuiltinDeps& deps, std::string res
 }  // namespace
 
 std::vector<Subresource> PodProxySubresources(const registry::BuiltinDeps& deps) {
-  return Make(deps, "pods", "PodProxyOptions", [](const RequestContext& rc, const Transports& t) {
+  return Make(deps, "PodProxyOptions", [](const RequestContext& rc, const Transports& t) {
     return ToBackend(PodLocation(*rc.access, rc.ctx, rc.namespace_, rc.name), t);
   });
 }
 
 std::vector<Subresource> NodeProxySubresources(const registry::BuiltinDeps& deps) {
-  return Make(deps, "nodes", "NodeProxyOptions", NodeBackend);
+  return Make(deps, "NodeProxyOptions", NodeBackend);
 }
 
 std::vector<Subresource> ServiceProxySubresources(const registry::BuiltinDeps& deps) {
-  return Make(deps, "services", "ServiceProxyOptions", [](const RequestContext& rc, const Transports& t) {
+  return Make(deps, "ServiceProxyOptions", [](const RequestContext& rc, const Transports& t) {
     return ToBackend(ServiceLocation(*rc.access, rc.ctx, rc.namespace_, rc.name), t);
   });
 }

@@ -171,6 +171,11 @@ void ReplyStatus(http::ResponseWriter& response, const Status& status) {
   response.Reply(InfoOf(status.code()).http, "application/json", errors::ToJson(status) + "\n");
 }
 
+Status MethodNotAllowed() {
+  return Error(Code::kMethodNotAllowed, "the server does not allow this method on the requested resource")
+      .WithDetails({});
+}
+
 http::Headers EndToEnd(const http::Headers& headers) {
   http::Headers out;
   for (const auto& [name, value] : headers) {

@@ -50,6 +50,9 @@ void Serve(const http::Request& request, http::ResponseWriter& response, const B
 // A metav1.Status with its HTTP code.
 void ReplyStatus(http::ResponseWriter& response, const Status& status);
 
+// A method that the subresource has no route for.
+Status MethodNotAllowed();
+
 // What may be forwarded of a request or a response: no hop-by-hop fields (nor those that Connection names).
 http::Headers EndToEnd(const http::Headers& headers);
 // A path as a URL has it: everything but what RFC 3986 allows in paths is escaped.
