@@ -263,24 +263,8 @@ field::ErrorList ValidateNodeUpdate(const core::Node& updated, const core::Node&
   ValidateNodeAddressesUnique(updated, errors);
   ValidateAssignedOnce(updated.spec(), old.spec(), errors);
   ValidateNodeTaints(updated.spec(), Path("metadata.taints"), errors);
-  // The rest of the spec must be as it was.
-  core::NodeSpec allowed = old.spec();
-  allowed.set_unschedulable(updated.spec().unschedulable());
-  *allowed.mutable_taints() = updated.spec().taints();
-  if (allowed.podcidrs_size() == 0) {
-    *allowed.mutable_podcidrs() = updated.spec().podcidrs();
-    allowed.set_podcidr(updated.spec().podcidr());
-  }
-  if (allowed.providerid().empty()) allowed.set_providerid(updated.spec().providerid());
-  if (updated.spec().has_configsource()) {
-    *allowed.mutable_configsource() = updated.spec().configsource();
-  } else {
-    allowed.clear_configsource();
-  }
-  if (!SemanticEqual(allowed, updated.spec())) {
-    errors.push_back(field::Forbidden(Path("[]"),
-                                      "node updates may only change labels, taints, or capacity (or configSource, if "
-                                      "the DynamicKubeletConfig feature gate is enabled)"));
+  if (updated.spec().externalid() != old.spec().externalid()) {
+    errors.push_back(field::Forbidden(Path("spec.externalID"), "may not be updated"));
   }
   return errors;
 }

@@ -235,9 +235,9 @@ void ValidatePodConditions(const core::PodStatus& status, ErrorList& errors) {
 using Statuses = google::protobuf::RepeatedPtrField<core::ContainerStatus>;
 
 // A container that has ended and may not restart stays so.
-void ValidateStateTransition(const Statuses& updated, const Statuses& old, const core::PodSpec& spec, bool init,
-                             const Path& list, ErrorList& errors) {
-  if (spec.restartpolicy() == "Always") return;
+void ValidateStateTransition(const Statuses& updated, const Statuses& old, const core::PodSpec& spec,
+                             std::string_view policy, bool init, const Path& list, ErrorList& errors) {
+  if (policy == "Always") return;
   const auto restarts = [&](const std::string& name) {
     const auto& all = spec.initcontainers();
     return init && std::any_of(all.begin(), all.end(), [&](const core::Container& container) {
@@ -246,7 +246,7 @@ void ValidateStateTransition(const Statuses& updated, const Statuses& old, const
   };
   for (int i = 0; i < old.size(); ++i) {
     if (!old[i].state().has_terminated()) continue;
-    if (old[i].state().terminated().exitcode() != 0 && spec.restartpolicy() == "OnFailure") continue;
+    if (old[i].state().terminated().exitcode() != 0 && policy == "OnFailure") continue;
     if (restarts(old[i].name())) continue;
     for (const core::ContainerStatus& status : updated) {
       if (status.name() != old[i].name() || status.state().has_terminated()) continue;
@@ -349,10 +349,14 @@ field::ErrorList ValidatePodStatusUpdate(const core::Pod& updated, const core::P
   if (status.qosclass() != old.status().qosclass()) {
     errors.push_back(field::Invalid(path.Child("qosClass"), status.qosclass(), kFieldImmutable));
   }
-  ValidateStateTransition(status.containerstatuses(), old.status().containerstatuses(), old.spec(), false,
-                          path.Child("containerStatuses"), errors);
-  ValidateStateTransition(status.initcontainerstatuses(), old.status().initcontainerstatuses(), old.spec(), true,
-                          path.Child("initContainerStatuses"), errors);
+  const core::PodSpec& spec = old.spec();
+  ValidateStateTransition(status.containerstatuses(), old.status().containerstatuses(), spec, spec.restartpolicy(),
+                          false, path.Child("containerStatuses"), errors);
+  ValidateStateTransition(status.initcontainerstatuses(), old.status().initcontainerstatuses(), spec,
+                          spec.restartpolicy(), true, path.Child("initContainerStatuses"), errors);
+  // Ephemeral ones are never restarted.
+  ValidateStateTransition(status.ephemeralcontainerstatuses(), old.status().ephemeralcontainerstatuses(), spec, "Never",
+                          false, path.Child("ephemeralContainerStatuses"), errors);
   ValidateIPs(status.podips(), path.Child("podIPs"), errors);
   ValidateIPs(status.hostips(), path.Child("hostIPs"), errors);
   return errors;

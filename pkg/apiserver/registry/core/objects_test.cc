@@ -90,17 +90,20 @@ BOOST_AUTO_TEST_CASE(nodes) {
 }
 
 BOOST_AUTO_TEST_CASE(changes_of_nodes) {
-  const std::string old = R"(spec { podCIDR: "10.0.0.0/24" podCIDRs: "10.0.0.0/24" providerID: "p" })";
+  const auto node = [](const std::string& rest) {
+    return "spec { podCIDR: \"10.0.0.0/24\" podCIDRs: \"10.0.0.0/24\" " + rest + " }";
+  };
+  const std::string old = node("providerID: \"p\"");
   BOOST_TEST(UpdateErrors("nodes", "", old, old) == "");
   BOOST_TEST(UpdateErrors("nodes", "", old, "") == "");
-  BOOST_TEST(UpdateErrors("nodes", "", R"(spec { podCIDR: "10.0.0.0/24" podCIDRs: "10.0.0.0/24" providerID: "p"
-                          unschedulable: true taints { key: "k" effect: "NoSchedule" } })",
+  BOOST_TEST(UpdateErrors("nodes", "",
+                          node("providerID: \"p\" unschedulable: true taints { key: \"k\" effect: \"NoSchedule\" }"),
                           old) == "");
-  BOOST_TEST(
-      UpdateErrors("nodes", "", R"(spec { podCIDR: "10.0.0.0/24" podCIDRs: "10.0.0.0/24" providerID: "q" })", old) ==
-      "spec.providerID: Forbidden: node updates may not change providerID except from \"\" to valid\n"
-      "[]: Forbidden: node updates may only change labels, taints, or capacity (or configSource, if the "
-      "DynamicKubeletConfig feature gate is enabled)");
+  BOOST_TEST(UpdateErrors("nodes", "", node("providerID: \"q\" externalID: \"x\""), old) ==
+             "spec.providerID: Forbidden: node updates may not change providerID except from \"\" to valid\n"
+             "spec.externalID: Forbidden: may not be updated");
+  BOOST_TEST(UpdateErrors("nodes", "", "spec { providerID: \"p\" }", old) ==
+             "spec.podCIDRs: Forbidden: node updates may not change podCIDR except from \"\" to valid");
 }
 
 BOOST_AUTO_TEST_CASE(status_and_spec_of_nodes_are_apart) {
