@@ -58,7 +58,7 @@ class Controller {
   };
   explicit Controller(Options options);
   ~Controller();
-  // Returns once what is defined now is served, or the context is done.
+  // Returns once what is defined now is served. An error says why that is not so yet: it is tried again.
   Status Start(const Context& ctx);
   bool Synced() const;
 

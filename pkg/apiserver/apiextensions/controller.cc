@@ -65,9 +65,10 @@ class Controller::Impl {
   }
 
   Status Start(const Context& ctx) {
-    KNARR_TRY(Begin(ctx));
+    const Status begun = Begin(ctx);
+    if (!begun.ok()) woken_ = watch_lost_ = true;
     threads_.Go("crd-controller", [this](std::stop_token stop) { Loop(stop); });
-    return {};
+    return begun;
   }
 
   bool Synced() const { return synced_.load(); }
@@ -122,8 +123,8 @@ class Controller::Impl {
       const Status begun = Begin(ctx);
       if (!begun.ok() && !ctx.Cancelled()) {
         options_.log.Error(begun, "CustomResourceDefinitions are not followed");
-        LookAgain(std::chrono::seconds(1));
         watch_lost_ = true;
+        LookAgain(std::chrono::seconds(1));
       }
     }
   }

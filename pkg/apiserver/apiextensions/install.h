@@ -17,7 +17,8 @@ class CustomResources {
   // All outlive it.
   CustomResources(registry::Registry& registry, Clock& clock, Logger log);
   ~CustomResources();
-  // Serves what is defined and keeps an APIService for everything that is served; then follows changes.
+  // Serves what is defined and keeps an APIService for everything that is served; then follows changes. An error says
+  // why that is not so yet: it is tried again.
   Status Start(const Context& ctx);
   // For /readyz: crd-informer-synced.
   bool Synced() const;
