@@ -117,7 +117,7 @@ void ValidateOnlyDeletedSchedulingGates(const core::PodSpec& updated, const core
     const std::string& name = updated.schedulinggates(i).name();
     if (before.contains(name)) continue;
     errors.push_back(
-        field::Forbidden(path.Index(static_cast<size_t>(i)),
+        field::Forbidden(path.Index(static_cast<size_t>(i)).Child("name"),
                          fmt::format("only deletion is allowed, but found new scheduling gate '{}'", name)));
   }
 }
@@ -358,6 +358,10 @@ field::ErrorList ValidatePodStatusUpdate(const core::Pod& updated, const core::P
   ValidateStateTransition(status.ephemeralcontainerstatuses(), old.status().ephemeralcontainerstatuses(), spec, "Never",
                           false, path.Child("ephemeralContainerStatuses"), errors);
   ValidateIPs(status.podips(), path.Child("podIPs"), errors);
+  if (status.hostips_size() > 0 && status.hostips(0).ip() != status.hostip()) {
+    errors.push_back(field::Invalid(path.Child("hostIPs").Index(0).Child("ip"), status.hostips(0).ip(),
+                                    "must be equal to `hostIP`"));
+  }
   ValidateIPs(status.hostips(), path.Child("hostIPs"), errors);
   return errors;
 }

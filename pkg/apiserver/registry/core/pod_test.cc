@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_CASE(gated_pods_may_be_narrowed) {
       "allowed (no mutations or deletions)");
   BOOST_TEST(
       UpdateErrors("pods", "", PodText(R"(schedulingGates { name: "h" } nodeSelector { key: "a" value: "1" })"), old) ==
-      "spec.schedulingGates[0]: Forbidden: only deletion is allowed, but found new scheduling gate 'h'");
+      "spec.schedulingGates[0].name: Forbidden: only deletion is allowed, but found new scheduling gate 'h'");
 }
 
 BOOST_AUTO_TEST_CASE(status_and_spec_of_pods_are_apart) {
@@ -114,6 +114,8 @@ BOOST_AUTO_TEST_CASE(status_and_spec_of_pods_are_apart) {
 
 BOOST_AUTO_TEST_CASE(changes_of_status) {
   const std::string ended = R"(status { containerStatuses { name: "c" state { terminated { exitCode: 0 } } } })";
+  BOOST_TEST(UpdateErrors("pods", "status", PodText("", R"(status { hostIP: "1.1.1.1" hostIPs { ip: "1.1.1.2" } })"),
+                          PodText()) == "status.hostIPs[0].ip: Invalid value: \"1.1.1.2\": must be equal to `hostIP`");
   BOOST_TEST(UpdateErrors("pods", "status",
                           PodText("", R"(status { containerStatuses { name: "c" state { running {} } } })"),
                           PodText(R"(restartPolicy: "Never")", ended)) ==
