@@ -39,11 +39,11 @@ constexpr Special kSpecial[] = {
     {"PodDisruptionBudget", "policy/v1", "policy/v1beta1", BudgetV1ToV1beta1},
     {"CertificateSigningRequest", "certificates.k8s.io/v1beta1", "certificates.k8s.io/v1", SigningRequestV1beta1ToV1},
     {kPriorityLevel, "flowcontrol.apiserver.k8s.io/v1beta1", "flowcontrol.apiserver.k8s.io/v1", PriorityLevelBetaToV1},
+    {kPriorityLevel, "flowcontrol.apiserver.k8s.io/v1", "flowcontrol.apiserver.k8s.io/v1beta1", PriorityLevelV1ToBeta},
     {kPriorityLevel, "flowcontrol.apiserver.k8s.io/v1beta2", "flowcontrol.apiserver.k8s.io/v1", PriorityLevelBetaToV1},
-    {kPriorityLevel, "flowcontrol.apiserver.k8s.io/v1beta3", "flowcontrol.apiserver.k8s.io/v1",
-     PriorityLevelV1beta3ToV1},
-    {kPriorityLevel, "flowcontrol.apiserver.k8s.io/v1", "flowcontrol.apiserver.k8s.io/v1beta3",
-     PriorityLevelV1ToV1beta3},
+    {kPriorityLevel, "flowcontrol.apiserver.k8s.io/v1", "flowcontrol.apiserver.k8s.io/v1beta2", PriorityLevelV1ToBeta},
+    {kPriorityLevel, "flowcontrol.apiserver.k8s.io/v1beta3", "flowcontrol.apiserver.k8s.io/v1", PriorityLevelBetaToV1},
+    {kPriorityLevel, "flowcontrol.apiserver.k8s.io/v1", "flowcontrol.apiserver.k8s.io/v1beta3", PriorityLevelV1ToBeta},
 };
 
 // The version that kinds with more than one difference go through.

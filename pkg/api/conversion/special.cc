@@ -4,7 +4,6 @@
 #include "k8s.io/api/certificates/v1/generated.pb.h"
 #include "k8s.io/api/certificates/v1beta1/generated.pb.h"
 #include "k8s.io/api/flowcontrol/v1/generated.pb.h"
-#include "k8s.io/api/flowcontrol/v1beta3/generated.pb.h"
 #include "k8s.io/api/policy/v1/generated.pb.h"
 #include "k8s.io/api/policy/v1beta1/generated.pb.h"
 #include "pkg/api/certificates/csr.h"
@@ -20,7 +19,6 @@ namespace policy_beta = ::k8s::io::api::policy::v1beta1;
 namespace certificates_v1 = ::k8s::io::api::certificates::v1;
 namespace certificates_beta = ::k8s::io::api::certificates::v1beta1;
 namespace flow_v1 = ::k8s::io::api::flowcontrol::v1;
-namespace flow_beta = ::k8s::io::api::flowcontrol::v1beta3;
 
 // An empty selector selects nothing in v1beta1 and everything in v1. Each says the other's meaning by this label.
 constexpr const char* kBudgetLabel = "pdb.kubernetes.io/deprecated-v1beta1-empty-selector-match";
@@ -102,16 +100,6 @@ Status SigningRequestV1beta1ToV1(const Message& message, Message* out) {
 Status PriorityLevelBetaToV1(const Message& from, Message* out) {
   auto* to = static_cast<flow_v1::PriorityLevelConfiguration*>(out);
   if (!CopyByWire(from, to)) return Status(Code::kInvalid, "malformed PriorityLevelConfiguration");
-  if (!to->spec().has_limited()) return Status();
-  // Zero was the same as unset then.
-  auto* limited = to->mutable_spec()->mutable_limited();
-  if (limited->nominalconcurrencyshares() == 0) limited->clear_nominalconcurrencyshares();
-  return Status();
-}
-
-Status PriorityLevelV1beta3ToV1(const Message& from, Message* out) {
-  auto* to = static_cast<flow_v1::PriorityLevelConfiguration*>(out);
-  if (!CopyByWire(from, to)) return Status(Code::kInvalid, "malformed PriorityLevelConfiguration");
   const bool preserve = to->mutable_metadata()->mutable_annotations()->erase(kPreserveZero) > 0;
   if (!to->spec().has_limited()) return Status();
   auto* limited = to->mutable_spec()->mutable_limited();
@@ -124,13 +112,15 @@ Status PriorityLevelV1beta3ToV1(const Message& from, Message* out) {
   return Status();
 }
 
-Status PriorityLevelV1ToV1beta3(const Message& from, Message* out) {
-  auto* to = static_cast<flow_beta::PriorityLevelConfiguration*>(out);
+Status PriorityLevelV1ToBeta(const Message& message, Message* to) {
+  const auto& from = static_cast<const flow_v1::PriorityLevelConfiguration&>(message);
   if (!CopyByWire(from, to)) return Status(Code::kInvalid, "malformed PriorityLevelConfiguration");
-  const auto& limited = to->spec().limited();
-  if (limited.has_nominalconcurrencyshares() && limited.nominalconcurrencyshares() == 0) {
-    (*to->mutable_metadata()->mutable_annotations())[kPreserveZero] = "";
-  }
+  const auto& limited = from.spec().limited();
+  if (!limited.has_nominalconcurrencyshares() || limited.nominalconcurrencyshares() != 0) return Status();
+  const auto* field = to->GetDescriptor()->FindFieldByName("metadata");
+  KNARR_CHECK(field != nullptr);
+  auto* metadata = static_cast<meta::ObjectMeta*>(to->GetReflection()->MutableMessage(to, field));
+  (*metadata->mutable_annotations())[kPreserveZero] = "";
   return Status();
 }
 

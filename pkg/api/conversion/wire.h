@@ -34,8 +34,8 @@ Status EndpointSliceV1ToV1beta1(const google::protobuf::Message& from, google::p
 Status BudgetV1beta1ToV1(const google::protobuf::Message& from, google::protobuf::Message* to);
 Status BudgetV1ToV1beta1(const google::protobuf::Message& from, google::protobuf::Message* to);
 Status SigningRequestV1beta1ToV1(const google::protobuf::Message& from, google::protobuf::Message* to);
-Status PriorityLevelBetaToV1(const google::protobuf::Message& from, google::protobuf::Message* to);  // v1beta1, v1beta2
-Status PriorityLevelV1beta3ToV1(const google::protobuf::Message& from, google::protobuf::Message* to);
-Status PriorityLevelV1ToV1beta3(const google::protobuf::Message& from, google::protobuf::Message* to);
+// v1beta1 to v1beta3.
+Status PriorityLevelBetaToV1(const google::protobuf::Message& from, google::protobuf::Message* to);
+Status PriorityLevelV1ToBeta(const google::protobuf::Message& from, google::protobuf::Message* to);
 
 }  // namespace knarr::conversion

@@ -20,6 +20,7 @@ class Node;
 class PersistentVolume;
 class PersistentVolumeClaim;
 class Pod;
+class PodSpec;
 class PodTemplateSpec;
 class ReplicationController;
 class ResourceQuota;
@@ -46,6 +47,9 @@ struct PodValidationOptions {
 
 // ValidatePodCreate: everything a new pod must be.
 field::ErrorList ValidatePod(const core::Pod& pod, const PodValidationOptions& options = {});
+// What RuntimeClasses have of a pod.
+field::ErrorList ValidatePodOverhead(const core::PodSpec& spec, const field::Path& path);
+field::ErrorList ValidatePodTolerations(const core::PodSpec& spec, const field::Path& path);
 // The template of a controller; resource_is_pod is taken for false.
 field::ErrorList ValidatePodTemplateSpec(const core::PodTemplateSpec& pod_template, const field::Path& path,
                                          const PodValidationOptions& options = {});

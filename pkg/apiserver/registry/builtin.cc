@@ -6,13 +6,18 @@
 #include "pkg/apiserver/auth/serviceaccount/serviceaccount.h"
 #include "pkg/apiserver/proxy/pod_streams.h"
 #include "pkg/apiserver/proxy/proxies.h"
+#include "pkg/apiserver/registry/admissionregistration/kinds.h"
 #include "pkg/apiserver/registry/apps/kinds.h"
 #include "pkg/apiserver/registry/autoscaling/kinds.h"
 #include "pkg/apiserver/registry/batch/kinds.h"
+#include "pkg/apiserver/registry/certificates/kinds.h"
 #include "pkg/apiserver/registry/coordination/kinds.h"
 #include "pkg/apiserver/registry/core/kinds.h"
 #include "pkg/apiserver/registry/discovery/kinds.h"
+#include "pkg/apiserver/registry/events/kinds.h"
+#include "pkg/apiserver/registry/flowcontrol/kinds.h"
 #include "pkg/apiserver/registry/networking/kinds.h"
+#include "pkg/apiserver/registry/node/kinds.h"
 #include "pkg/apiserver/registry/policy/kinds.h"
 #include "pkg/apiserver/registry/rbac/kinds.h"
 #include "pkg/apiserver/registry/scheduling/kinds.h"
@@ -44,13 +49,18 @@ std::vector<Kind> BuiltinKinds(const BuiltinDeps& deps) {
   std::vector<Kind> kinds;
   for (std::vector<Kind> (*group)(const BuiltinDeps&) : {
            CoreKinds,
+           AdmissionRegistrationKinds,
            AppsKinds,
            auth::ReviewKinds,
            AutoscalingKinds,
            BatchKinds,
+           CertificatesKinds,
            CoordinationKinds,
            DiscoveryKinds,
+           EventsKinds,
+           FlowcontrolKinds,
            NetworkingKinds,
+           NodeGroupKinds,
            PolicyKinds,
            RbacKinds,
            SchedulingKinds,

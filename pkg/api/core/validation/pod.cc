@@ -158,6 +158,18 @@ field::ErrorList ValidatePod(const core::Pod& pod, const PodValidationOptions& o
   return errors;
 }
 
+field::ErrorList ValidatePodOverhead(const core::PodSpec& spec, const field::Path& path) {
+  field::ErrorList errors;
+  validation::ValidateOverhead(spec, path, {}, errors);
+  return errors;
+}
+
+field::ErrorList ValidatePodTolerations(const core::PodSpec& spec, const field::Path& path) {
+  field::ErrorList errors;
+  validation::ValidateTolerations(spec.tolerations(), path, errors);
+  return errors;
+}
+
 field::ErrorList ValidatePodTemplateMetadata(const core::PodTemplateSpec& pod_template, const field::Path& path,
                                              const PodValidationOptions& given) {
   PodValidationOptions options = given;
