@@ -136,6 +136,11 @@ void ValidateAccessModes(const google::protobuf::RepeatedPtrField<std::string>& 
   }
 }
 
+void ValidateBasicResource(const Quantity& quantity, const Path& path, ErrorList& errors) {
+  if (quantity.Sign() >= 0) return;
+  errors.push_back(field::Invalid(path, quantity.Value(), "must be a valid resource quantity"));
+}
+
 void ValidateCapacity(const core::PersistentVolumeSpec& spec, const Path& path, ErrorList& errors) {
   const auto& capacity = spec.capacity();
   if (capacity.empty()) errors.push_back(field::Required(path, ""));
@@ -151,9 +156,7 @@ void ValidateCapacity(const core::PersistentVolumeSpec& spec, const Path& path, 
   }
   for (const std::string& name : SortedKeys(capacity)) {
     const Quantity quantity = Quantity::From(capacity.at(name));
-    if (quantity.Sign() < 0) {
-      errors.push_back(field::Invalid(path.Key(name), quantity.Value(), "must be a valid resource quantity"));
-    }
+    ValidateBasicResource(quantity, path.Key(name), errors);
     if (quantity.Sign() <= 0) {
       errors.push_back(field::Invalid(path.Key(name), quantity.ToString(), kMustBePositive));
     }
@@ -211,6 +214,35 @@ void ValidateClaimSpecUpdate(const core::PersistentVolumeClaim& updated, const c
                                       "spec is immutable after creation except resources.requests and "
                                       "volumeAttributesClassName for bound claims\n" +
                                           Diff(before, now)));
+  }
+}
+
+// storage, or a name of somebody's own domain.
+bool ValidateClaimResourceKey(const std::string& name, const Path& path, ErrorList& errors) {
+  const names::Messages messages = names::IsQualifiedName(name);
+  AddInvalid(errors, path, name, messages);
+  if (!messages.empty()) return false;
+  const bool native = name.find('/') == std::string::npos || name.find("kubernetes.io/") != std::string::npos;
+  if (!native || name == "storage") return true;
+  errors.push_back(field::NotSupported(path, name, {"storage"}));
+  return false;
+}
+
+void ValidateAllocatedResources(const core::PersistentVolumeClaimStatus& status, ErrorList& errors) {
+  static constexpr std::string_view kStatuses[] = {"ControllerResizeInProgress", "ControllerResizeInfeasible",
+                                                   "NodeResizeInProgress", "NodeResizeInfeasible", "NodeResizePending"};
+  const Path statuses("status.allocatedResourceStatus");
+  for (const std::string& name : SortedKeys(status.allocatedresourcestatuses())) {
+    ValidateClaimResourceKey(name, statuses, errors);
+    const std::string& value = status.allocatedresourcestatuses().at(name);
+    if (std::find(std::begin(kStatuses), std::end(kStatuses), value) != std::end(kStatuses)) continue;
+    // The name is what upstream shows, not the status.
+    errors.push_back(field::NotSupported(statuses, name, kStatuses));
+  }
+  const Path allocated("status.allocatedResources");
+  for (const std::string& name : SortedKeys(status.allocatedresources())) {
+    if (!ValidateClaimResourceKey(name, allocated, errors)) continue;
+    ValidateBasicResource(Quantity::From(status.allocatedresources().at(name)), allocated.Key(name), errors);
   }
 }
 
@@ -308,11 +340,9 @@ field::ErrorList ValidatePersistentVolumeClaimStatusUpdate(const core::Persisten
   if (updated.spec().accessmodes().empty()) errors.push_back(field::Required(Path("Spec.accessModes"), ""));
   const auto& capacity = updated.status().capacity();
   for (const std::string& name : SortedKeys(capacity)) {
-    const Quantity quantity = Quantity::From(capacity.at(name));
-    if (quantity.Sign() >= 0) continue;
-    errors.push_back(
-        field::Invalid(Path("status.capacity").Key(name), quantity.Value(), "must be a valid resource quantity"));
+    ValidateBasicResource(Quantity::From(capacity.at(name)), Path("status.capacity").Key(name), errors);
   }
+  ValidateAllocatedResources(updated.status(), errors);
   return errors;
 }
 

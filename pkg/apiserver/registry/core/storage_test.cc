@@ -89,6 +89,20 @@ BOOST_AUTO_TEST_CASE(claims) {
   BOOST_TEST(!claim.As<core::PersistentVolumeClaim>().spec().has_volumeattributesclassname());
 }
 
+BOOST_AUTO_TEST_CASE(status_of_claims) {
+  const std::string old = Claim("1Gi");
+  BOOST_TEST(UpdateErrors("persistentvolumeclaims", "status",
+                          Claim("1Gi", "", R"(allocatedResourceStatuses { key: "storage" value: "NodeResizePending" }
+                                              allocatedResources { key: "storage" value { string: "2Gi" } })"),
+                          old) == "");
+  BOOST_TEST(UpdateErrors("persistentvolumeclaims", "status",
+                          Claim("1Gi", "", R"(capacity { key: "storage" value { string: "-1" } }
+                                              allocatedResources { key: "cpu" value { string: "2" } })"),
+                          old) ==
+             "status.capacity[storage]: Invalid value: -1: must be a valid resource quantity\n"
+             "status.allocatedResources: Unsupported value: \"cpu\": supported values: \"storage\"");
+}
+
 BOOST_AUTO_TEST_CASE(warnings_of_claims) {
   Request request;
   const Object claim = FromText("persistentvolumeclaims", Claim("1500m"));
