@@ -51,14 +51,13 @@ class Controller {
     std::function<void(registry::Kind)> add;
     std::function<void(std::string_view group, std::string_view resource)> remove;
     std::function<bool(std::string_view group, std::string_view resource)> taken;
-    // After every round of changes, again if it fails; may be null.
-    std::function<Status(const Context&)> after;
     Clock* clock = nullptr;
     Logger log;
   };
   explicit Controller(Options options);
   ~Controller();
-  // Returns once what is defined now is served. An error says why that is not so yet: it is tried again.
+  // Returns once what is defined now is served. An error says why that is not so yet: it is tried again,
+  // and calling Start again asks whether it has worked.
   Status Start(const Context& ctx);
   bool Synced() const;
 
@@ -67,7 +66,7 @@ class Controller {
   std::unique_ptr<Impl> impl_;
 };
 
-// Keeps an APIService for every group and version that is served: local ones, Available.
+// Makes an APIService for every group and version that is served (local, Available) and removes its own that are not.
 struct GroupVersion {
   std::string group, version;
 };

@@ -22,6 +22,7 @@ using registry::Object;
 namespace {
 
 constexpr registry::GroupResource kDefinitions{"apiextensions.k8s.io", "customresourcedefinitions"};
+constexpr registry::GroupResource kServices{"apiregistration.k8s.io", "apiservices"};
 constexpr std::string_view kPrefix = "/registry/apiextensions.k8s.io/customresourcedefinitions/";
 constexpr std::string_view kCleanupFinalizer = "customresourcecleanup.apiextensions.k8s.io";
 constexpr std::chrono::milliseconds kFirstLook{100};
@@ -65,6 +66,10 @@ class Controller::Impl {
   }
 
   Status Start(const Context& ctx) {
+    // Asked again: the thread has it in hand.
+    if (std::exchange(started_, true)) {
+      return synced_ ? Status() : Error(Code::kServiceUnavailable, "the definitions have not been read yet");
+    }
     const Status begun = Begin(ctx);
     if (!begun.ok()) woken_ = watch_lost_ = true;
     threads_.Go("crd-controller", [this](std::stop_token stop) { Loop(stop); });
@@ -194,13 +199,7 @@ class Controller::Impl {
       options_.log.Error(status, "A CustomResourceDefinition could not be put into effect", {{"name", name}});
       dirty_.insert(name);
     }
-    bool after_failed = false;
-    if (options_.after && !ctx.Done()) {
-      const Status after = options_.after(ctx);
-      after_failed = !after.ok();
-      if (after_failed) options_.log.Error(after, "What follows from custom resources is not done yet");
-    }
-    if (dirty_.empty() && !after_failed) {
+    if (dirty_.empty()) {
       retries_ = 0;
     } else {
       LookAgain(std::min<Duration>(kFirstLook * (1 << std::min(retries_++, 10)), kLookAgain));
@@ -312,7 +311,8 @@ class Controller::Impl {
         Withdraw(name, known);
         return kind.status().Is(Code::kInvalid) ? Status() : kind.status();
       }
-      if (options_.taken(kind->group, kind->resource)) {
+      const bool ours = kind->group == kDefinitions.group || kind->group == kServices.group;
+      if (ours || options_.taken(kind->group, kind->resource)) {
         options_.log.Info("A CustomResourceDefinition has the name of a built-in kind and is not served",
                           {{"name", name}});
         return {};
@@ -391,6 +391,7 @@ class Controller::Impl {
   }
 
   const Options options_;
+  bool started_ = false;
   std::atomic<bool> synced_{false};
   std::mutex mutex_;
   std::condition_variable wake_;

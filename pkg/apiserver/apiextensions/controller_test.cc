@@ -4,7 +4,7 @@
 #include "k8s.io/apimachinery/pkg/apis/meta/v1/generated.pb.h"
 
 #include "pkg/apiserver/apiextensions/custom.h"
-#include "pkg/apiserver/apiextensions/install.h"
+#include "pkg/apiserver/registry/registry.h"
 #include "pkg/apiserver/storage/memory.h"
 
 namespace knarr::apiextensions {
@@ -17,11 +17,20 @@ const Context kCtx = Context::Background();
 constexpr registry::GroupResource kDefinitions{"apiextensions.k8s.io", "customresourcedefinitions"};
 
 struct Fixture {
-  Fixture()
-      : store(storage::NewMemoryStore(clock)), access(*store, clock, Logger(), {}), custom(access, clock, Logger()) {
+  Fixture() : store(storage::NewMemoryStore(clock)), access(*store, clock, Logger(), {}) {
     for (registry::Kind& kind : Kinds()) access.Add(std::move(kind));
+    const registry::ResourcePtr definitions = access.Find(kDefinitions.group, "v1", kDefinitions.resource);
+    Controller::Options options;
+    options.access = &access;
+    options.definitions = &definitions->reader();
+    options.decode = [definitions](const cacher::Entry& entry) { return definitions->Decode(entry); };
+    options.add = [this](registry::Kind kind) { access.Add(std::move(kind)); };
+    options.remove = [this](std::string_view group, std::string_view resource) { access.Remove(group, resource); };
+    options.taken = [](std::string_view group, std::string_view) { return group == "taken.example.com"; };
+    options.clock = &clock;
+    controller = std::make_unique<Controller>(std::move(options));
   }
-  Status Start() { return custom.Start(kCtx); }
+  Status Start() { return controller->Start(kCtx); }
   registry::ResourcePtr Find(std::string_view resource, std::string_view group = "example.com") {
     return access.Find(group, "", resource);
   }
@@ -61,7 +70,7 @@ struct Fixture {
   FakeClock clock;
   std::unique_ptr<storage::Store> store;
   registry::Registry access;
-  CustomResources custom;
+  std::unique_ptr<Controller> controller;
 };
 
 BOOST_AUTO_TEST_SUITE(controller)
@@ -69,9 +78,9 @@ BOOST_AUTO_TEST_SUITE(controller)
 BOOST_AUTO_TEST_CASE(what_is_defined_at_the_start_is_served_when_start_returns) {
   Fixture f;
   f.Define("widgets", "Widget");
-  BOOST_TEST(!f.custom.Synced());
+  BOOST_TEST(!f.controller->Synced());
   BOOST_REQUIRE(f.Start().ok());
-  BOOST_TEST(f.custom.Synced());
+  BOOST_TEST(f.controller->Synced());
   BOOST_REQUIRE(f.Find("widgets"));
   BOOST_TEST(f.Condition("widgets.example.com", "NamesAccepted") == "True");
   BOOST_TEST(f.Condition("widgets.example.com", "Established") == "True");
@@ -149,17 +158,12 @@ BOOST_AUTO_TEST_CASE(objects_go_before_their_definition_and_finalizers_are_waite
 
 BOOST_AUTO_TEST_CASE(the_names_of_built_in_kinds_are_left_alone) {
   Fixture f;
-  registry::Kind builtin = ApiServiceKind();
-  builtin.group = "taken.example.com";
-  builtin.resource = "pods";
-  f.access.Add(std::move(builtin));
   f.Define("pods", "Pod", "taken.example.com");
   BOOST_REQUIRE(f.Start().ok());
-  BOOST_TEST(f.Find("pods", "taken.example.com")->kind().kind == "APIService");
+  BOOST_TEST(!f.Find("pods", "taken.example.com"));
   BOOST_TEST(f.Condition("pods.taken.example.com", "Established") != "True");
   BOOST_REQUIRE(f.access.Delete(kCtx, kDefinitions, "", "pods.taken.example.com", "").ok());
   f.Until([&] { return !f.Definition("pods.taken.example.com"); });
-  BOOST_TEST(f.Find("pods", "taken.example.com"));
 }
 
 BOOST_AUTO_TEST_CASE(every_served_version_has_its_apiservice) {
@@ -169,18 +173,28 @@ BOOST_AUTO_TEST_CASE(every_served_version_has_its_apiservice) {
     const auto present = f.store->List(kCtx, "/registry/apiregistration.k8s.io/apiservices/", {});
     for (const auto& kv : present->items) {
       const json::value value = json::parse(kv.value);
-      text += std::string(Str(value.at("metadata").as_object(), "name")) + "=" +
-              std::string(ConditionStatus(value.as_object(), "Available")) + " ";
+      text += fmt::format("{}={} ", Str(value.at("metadata").as_object(), "name"),
+                          ConditionStatus(value.as_object(), "Available"));
     }
     return text;
   };
-  BOOST_REQUIRE(f.Start().ok());
-  BOOST_TEST(names() == "v1.apiextensions.k8s.io=True ");
-  f.Define("widgets", "Widget");
-  f.Until([&] { return names() == "v1.apiextensions.k8s.io=True v1.example.com=True "; });
+  BOOST_REQUIRE(SyncApiServices(kCtx, f.access, {{"", "v1"}, {"apps", "v1"}, {"example.com", "v1"}}, f.clock).ok());
   // The core group's name ends with a dot.
-  BOOST_REQUIRE(SyncApiServices(kCtx, f.access, {{"", "v1"}, {"example.com", "v1"}}, f.clock).ok());
-  f.Until([&] { return names() == "v1.=True v1.example.com=True "; });
+  BOOST_TEST(names() == "v1.=True v1.apps=True v1.example.com=True ");
+  f.Until([&] {
+    BOOST_REQUIRE(SyncApiServices(kCtx, f.access, {{"", "v1"}, {"apps", "v1"}}, f.clock).ok());
+    return names() == "v1.=True v1.apps=True ";
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_start_without_a_store_is_made_up_for) {
+  Fixture f;
+  std::stop_source cancelled;
+  cancelled.request_stop();
+  BOOST_TEST(!f.controller->Start(kCtx.WithStop(cancelled.get_token())).ok());
+  f.Define("widgets", "Widget");
+  f.Until([&] { return f.Start().ok() && f.Find("widgets"); });
+  BOOST_TEST(f.controller->Synced());
 }
 
 // Objects through the real registry: pruned, defaulted, refused, stored as upstream would.

@@ -10,7 +10,7 @@
 
 #include "pkg/api/names/names.h"
 #include "pkg/apiserver/admission/admission.h"
-#include "pkg/apiserver/apiextensions/install.h"
+#include "pkg/apiserver/apiextensions/apiextensions.h"
 #include "pkg/apiserver/auth/filter.h"
 #include "pkg/apiserver/auth/setup.h"
 #include "pkg/apiserver/registry/builtin.h"
@@ -30,7 +30,6 @@ constexpr size_t kMaxBody = 3 << 20;           // upstream's limit of a request
 constexpr size_t kHandlerThreads = 64;         // requests at work; more wait
 constexpr std::chrono::seconds kShutdown{30};  // for requests to end by themselves
 constexpr std::chrono::seconds kFarewell{5};   // for leaving the endpoints
-constexpr std::chrono::seconds kFirstSync{10};
 
 Result<std::unique_ptr<storage::Store>> OpenStore(const StorageOptions& options, const Logger& log) {
   const auto interval = std::chrono::duration_cast<std::chrono::seconds>(options.compaction_interval);
@@ -163,7 +162,6 @@ struct ApiServer::Parts {
   Health health;
   std::unique_ptr<Chain> chain;
   std::unique_ptr<PostStart> post_start;
-  std::unique_ptr<apiextensions::CustomResources> custom_resources;
   std::shared_ptr<tls::ServerConfig> tls;
   ElasticPool pool{"apiserver", kHandlerThreads};
   std::unique_ptr<http::Server> server;
@@ -206,7 +204,6 @@ Status ApiServer::Parts::MakeKinds() {
     registry->Add(std::move(kind));
   }
   for (registry::Kind& kind : apiextensions::Kinds()) registry->Add(std::move(kind));
-  custom_resources = std::make_unique<apiextensions::CustomResources>(*registry, clock, log);
   return {};
 }
 
@@ -251,9 +248,6 @@ void ApiServer::Parts::AddHealthChecks() {
              [this](const Context&) { return post_start->Check("authentication"); });
   health.Add("poststarthook/start-system-namespaces-controller",
              [this](const Context&) { return post_start->Check("service"); });
-  health.Add("poststarthook/crd-informer-synced", [this](const Context&) {
-    return custom_resources->Synced() ? Status() : Error(Code::kServiceUnavailable, "not synced");
-  });
   health.Add(
       "shutdown",
       [this](const Context&) {
@@ -371,10 +365,6 @@ Result<std::unique_ptr<ApiServer>> ApiServer::New(Options options, Logger log) {
 
 Status ApiServer::Run(const Context& ctx) {
   Parts& p = *parts_;
-  // Custom resources are there from the first request on, unless the store is not.
-  const Context first = ctx.WithTimeout(kFirstSync);
-  if (const Status status = p.custom_resources->Start(first); !status.ok())
-    p.log.Error(status, "Custom resources are not served yet");
   KNARR_TRY(p.Listen());
   p.log.Info("Serving securely", {{"address", p.options.serving.bind_address},
                                   {"port", std::to_string(p.port)},
@@ -391,7 +381,6 @@ Status ApiServer::Run(const Context& ctx) {
   if (const Status status = p.server->Shutdown(Context::Background().WithTimeout(kShutdown)); !status.ok())
     p.log.Info("Requests were cut off", {{"err", status.message()}});
   p.server.reset();
-  p.custom_resources.reset();
   return {};
 }
 
