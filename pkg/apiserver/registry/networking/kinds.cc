@@ -139,8 +139,9 @@ std::vector<Kind> NetworkingKinds(const BuiltinDeps&) {
   ingresses.subresources.push_back(StatusPart(std::make_shared<IngressStatusStrategy>()));
   Deprecate(ingresses, "v1beta1", 19, 22, "v1");
   Kind classes = BuiltinKind(kGroup, "ingressclasses", {"v1", "v1beta1"}, std::make_shared<IngressClassStrategy>());
-  // Upstream's marker is on Ingress; the class shares its versions' fate.
   Deprecate(classes, "v1beta1", 19, 22, "v1");
+  // A slip of upstream's that is on the wire.
+  classes.versions.back().deprecation_warning += "List";
   Kind policies = BuiltinKind(kGroup, "networkpolicies", {"v1"}, std::make_shared<NetworkPolicyStrategy>());
   for (Kind* kind : {&ingresses, &classes, &policies}) kind->name_validator = names::NameIsDNSSubdomain;
   return {std::move(ingresses), std::move(classes), std::move(policies)};

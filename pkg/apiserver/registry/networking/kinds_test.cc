@@ -59,6 +59,9 @@ BOOST_AUTO_TEST_CASE(ingresses) {
 
 BOOST_AUTO_TEST_CASE(ingress_classes) {
   TestKinds kinds(NetworkingKinds({}));
+  BOOST_TEST(kinds.Get("ingressclasses").FindVersion("v1beta1")->deprecation_warning ==
+             "networking.k8s.io/v1beta1 IngressClass is deprecated in v1.19+, unavailable in v1.22+; use "
+             "networking.k8s.io/v1 IngressClassList");
   BOOST_TEST(kinds.CreateErrors("ingressclasses", "spec: {controller: a.example/b, parameters: {kind: K, name: k}}") ==
              "");
   BOOST_TEST(kinds.CreateErrors("ingressclasses", "spec: {parameters: {kind: K, name: k, scope: Namespace}}") ==
