@@ -81,7 +81,9 @@ class SigningRequestStrategy : public TypedStrategy<CertificateSigningRequest> {
  protected:
   static void StampConditions(const RequestContext& rc, CertificateSigningRequest& updated,
                               const CertificateSigningRequest& old) {
-    const int64_t now = std::chrono::duration_cast<std::chrono::seconds>(rc.clock->Now().time_since_epoch()).count();
+    const int64_t now = std::chrono::duration_cast<std::chrono::seconds>(
+                            (rc.clock != nullptr ? *rc.clock : Clock::Real()).Now().time_since_epoch())
+                            .count();
     for (auto& condition : *updated.mutable_status()->mutable_conditions()) {
       if (condition.lastupdatetime().seconds() == 0) condition.mutable_lastupdatetime()->set_seconds(now);
       if (condition.lasttransitiontime().seconds() != 0) continue;
