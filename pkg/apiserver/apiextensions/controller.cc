@@ -80,8 +80,11 @@ class Controller::Impl {
 
  private:
   struct Known {
+    // Only while there is something to do: the schemas in it are large.
     std::shared_ptr<const Object> definition;
-    std::string served;  // what its kind was made of; "" : not served
+    std::string group;
+    json::object accepted;  // status.acceptedNames
+    std::string served;     // uid and generation of what its kind was made of; "": it is not served
     Kind kind;
   };
 
@@ -174,28 +177,39 @@ class Controller::Impl {
       options_.log.Error(decoded.status(), "A CustomResourceDefinition cannot be decoded", {{"name", name}});
       return;
     }
-    known_[name].definition = std::shared_ptr<const Object>(std::move(*decoded));
+    Remember(&known_[name], std::shared_ptr<const Object>(std::move(*decoded)));
     dirty_.insert(name);
+  }
+
+  static void Remember(Known* known, std::shared_ptr<const Object> definition) {
+    known->group = GroupOf(*definition);
+    const json::object* status = StatusOf(*definition);
+    const json::object* accepted = status ? Obj(*status, "acceptedNames") : nullptr;
+    known->accepted = accepted ? *accepted : json::object();
+    known->definition = std::move(definition);
   }
 
   void Work(const Context& ctx) {
     for (const std::string& name : std::exchange(gone_, {})) {
       const auto found = known_.find(name);
       if (found == known_.end()) continue;
-      const std::string group(GroupOf(*found->second.definition));
+      const std::string group = found->second.group;
       Withdraw(name, &found->second);
       known_.erase(found);
       dirty_.erase(name);
       // Its names are free again.
       for (const auto& [other, known] : known_) {
-        if (GroupOf(*known.definition) == group) dirty_.insert(other);
+        if (known.group == group) dirty_.insert(other);
       }
     }
     for (const std::string& name : std::exchange(dirty_, {})) {
       const auto found = known_.find(name);
       if (found == known_.end() || ctx.Done()) continue;
       const Status status = Sync(ctx, name, &found->second);
-      if (status.ok() || status.Is(Code::kNotFound) || status.Is(Code::kConflict)) continue;
+      if (status.ok() || status.Is(Code::kNotFound) || status.Is(Code::kConflict)) {
+        if (!dirty_.contains(name)) found->second.definition.reset();
+        continue;
+      }
       options_.log.Error(status, "A CustomResourceDefinition could not be put into effect", {{"name", name}});
       dirty_.insert(name);
     }
@@ -214,7 +228,11 @@ class Controller::Impl {
   }
 
   Status Sync(const Context& ctx, const std::string& name, Known* known) {
-    const Object& definition = *known->definition;
+    if (!known->definition) {
+      Remember(known, KNARR_TRY(options_.access->GetConsistent(ctx, kDefinitions, "", name)));
+    }
+    const std::shared_ptr<const Object> held = known->definition;
+    const Object& definition = *held;
     if (!SpecOf(definition)) return {};
     json::object body = definition.body();
     bool changed = AcceptNames(name, &body);
@@ -222,7 +240,7 @@ class Controller::Impl {
     const bool deleting = definition.metadata().has_deletiontimestamp();
     const bool established = ConditionStatus(body, "Established") == "True";
     if (accepted || established) {
-      KNARR_TRY(Serve(name, known, body));
+      KNARR_TRY(Serve(name, known));
       if (!known->served.empty() && !established) {
         changed |= SetCondition(body, "Established", "True", "InitialNamesAccepted",
                                 "the initial names have been accepted", options_.clock->Now());
@@ -244,9 +262,8 @@ class Controller::Impl {
     std::set<std::string> resources, kinds;
     const std::string_view group = Str(*spec, "group");
     for (const auto& [other, known] : known_) {
-      if (other == name || GroupOf(*known.definition) != group) continue;
-      const json::object* status = StatusOf(*known.definition);
-      const json::object* names = status ? Obj(*status, "acceptedNames") : nullptr;
+      if (other == name || known.group != group) continue;
+      const json::object* names = &known.accepted;
       for (const std::string_view key : {"plural", "singular"}) resources.emplace(Name(names, key));
       for (std::string& short_name : List(names, "shortNames")) resources.insert(std::move(short_name));
       for (const std::string_view key : {"kind", "listKind"}) kinds.emplace(Name(names, key));
@@ -302,8 +319,9 @@ class Controller::Impl {
   }
 
   // The kind changes with the spec only.
-  Status Serve(const std::string& name, Known* known, const json::object& body) {
-    const std::string now = json::serialize(body.at("spec"));
+  Status Serve(const std::string& name, Known* known) {
+    const auto& metadata = known->definition->metadata();
+    const std::string now = fmt::format("{}/{}", metadata.uid(), metadata.generation());
     if (now != known->served) {
       Result<Kind> kind = KindOf(*known->definition);
       if (!kind.ok()) {
@@ -337,13 +355,14 @@ class Controller::Impl {
       return {};
     });
     if (!written.ok()) return written.status();
-    known_[name].definition = *written;
+    Remember(&known_[name], *written);
     return {};
   }
 
   // Objects first, then the definition. Those with finalizers take their time.
   Status CleanUp(const Context& ctx, const std::string& name, Known* known) {
-    const Object& definition = *known->definition;
+    const std::shared_ptr<const Object> held = known->definition;
+    const Object& definition = *held;
     const auto& finalizers = definition.metadata().finalizers();
     if (std::find(finalizers.begin(), finalizers.end(), kCleanupFinalizer) == finalizers.end()) return {};
     std::string_view reason = "InstanceDeletionCompleted", message = "removed all instances";
