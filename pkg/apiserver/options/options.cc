@@ -278,6 +278,10 @@ Status Validate(const Options& o) {
       o.endpoint_reconciler_type != "master-count") {
     return bad("endpoint-reconciler-type", fmt::format("\"{}\" is none of lease, none", o.endpoint_reconciler_type));
   }
+  for (const auto& [version, on] : o.runtime_config) {
+    if (!on)
+      return bad("runtime-config", fmt::format("{}=false: leaving out a group or version is not built yet", version));
+  }
   if (!o.cors_allowed_origins.empty()) return bad("cors-allowed-origins", "is not built yet");
   return {};
 }

@@ -24,8 +24,8 @@ struct BuiltinDeps {
   Access* access = nullptr;
   storage::Store* store = nullptr;  // for what is kept beside objects: ranges of addresses and ports
   Clock* clock = nullptr;
-  auth::Authorizer* authorizer = nullptr;  // escalation checks, reviews
-  std::shared_ptr<auth::TokenAuthenticator> tokens;  // TokenReview; null: no token is known
+  auth::Authorizer* authorizer = nullptr;                                // escalation checks, reviews
+  std::shared_ptr<auth::TokenAuthenticator> tokens;                      // TokenReview; null: no token is known
   std::shared_ptr<const auth::ServiceAccountKeys> service_account_keys;  // TokenRequest
   Logger log;
 

@@ -1,6 +1,8 @@
 // Private to pkg/apiserver/registry.
 #pragma once
 
+#include <atomic>
+
 #include "pkg/apiserver/registry/metadata.h"
 #include "pkg/apiserver/registry/registry.h"
 #include "pkg/apiserver/registry/stored_codec.h"
@@ -13,6 +15,7 @@ class StoredResource : public Resource {
 
   const Kind& kind() const override { return *kind_; }
   cacher::Reader& reader() override;
+  bool HasReader() const override { return has_reader_.load(); }
   Result<ObjectPtr> Decode(const cacher::Entry& entry) const override { return codec_.DecodeEntry(entry); }
   std::string Key(std::string_view ns, std::string_view name) const override;
   std::string Prefix(std::string_view ns) const override;
@@ -30,6 +33,7 @@ class StoredResource : public Resource {
   // Made on first use: a server that nobody asks about a resource keeps nothing of it.
   std::once_flag once_;
   std::unique_ptr<cacher::Reader> reader_;
+  std::atomic<bool> has_reader_{false};
 };
 
 struct Registry::Impl {

@@ -22,6 +22,7 @@ cacher::Reader& StoredResource::reader() {
       auto cacher = cacher::NewCacher(options, store_, codec_, clock_, log_);
       if (cacher.ok()) {
         reader_ = std::move(*cacher);
+        has_reader_ = true;
         return;
       }
       log_.Error(cacher.error(), "No watch cache; reading from the store", {{"resource", kind_->GroupResource()}});

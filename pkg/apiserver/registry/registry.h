@@ -33,6 +33,8 @@ class Resource {
   virtual ~Resource() = default;
   virtual const Kind& kind() const = 0;
   virtual cacher::Reader& reader() = 0;
+  // Somebody asked for the reader: there is a cache to look at.
+  virtual bool HasReader() const = 0;
   // The object that an entry's bytes are, hub version.
   virtual Result<ObjectPtr> Decode(const cacher::Entry& entry) const = 0;
   // "/registry/pods/default/web"; the prefix of a namespace; of everything ("").

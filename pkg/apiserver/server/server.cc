@@ -14,6 +14,7 @@
 #include "pkg/apiserver/auth/filter.h"
 #include "pkg/apiserver/auth/setup.h"
 #include "pkg/apiserver/registry/builtin.h"
+#include "pkg/apiserver/server/cache_detector.h"
 #include "pkg/apiserver/server/chain.h"
 #include "pkg/apiserver/server/paths.h"
 #include "pkg/apiserver/server/post_start.h"
@@ -29,6 +30,7 @@ namespace {
 constexpr size_t kMaxBody = 3 << 20;           // upstream's limit of a request
 constexpr size_t kHandlerThreads = 64;         // requests at work; more wait
 constexpr std::chrono::seconds kShutdown{30};  // for requests to end by themselves
+constexpr std::chrono::seconds kCompare{300};  // watch caches with the store, where something changed
 constexpr std::chrono::seconds kFarewell{5};   // for leaving the endpoints
 
 Result<std::unique_ptr<storage::Store>> OpenStore(const StorageOptions& options, const Logger& log) {
@@ -162,6 +164,7 @@ struct ApiServer::Parts {
   Health health;
   std::unique_ptr<Chain> chain;
   std::unique_ptr<PostStart> post_start;
+  std::unique_ptr<CacheDetector> cache_detector;
   std::shared_ptr<tls::ServerConfig> tls;
   ElasticPool pool{"apiserver", kHandlerThreads};
   std::unique_ptr<http::Server> server;
@@ -359,6 +362,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::New(Options options, Logger log) {
                              .request_timeout = o.serving.request_timeout};
   p.chain = std::make_unique<Chain>(std::move(chain_parts), limits, p.clock, metrics::Registry::Default());
   KNARR_TRY(p.MakePostStart());
+  if (o.storage.watch_cache) p.cache_detector = std::make_unique<CacheDetector>(*p.registry, *p.store, p.log);
   KNARR_TRY(p.MakeServing());
   return std::unique_ptr<ApiServer>(new ApiServer(std::move(parts)));
 }
@@ -370,6 +374,7 @@ Status ApiServer::Run(const Context& ctx) {
                                   {"port", std::to_string(p.port)},
                                   {"storage", p.options.storage.backend}});
   p.post_start->Start();
+  if (p.cache_detector) p.cache_detector->Start(kCompare);
   while (ctx.Sleep(std::chrono::hours(24)).ok()) {
   }
   p.log.Info("Shutting down");
@@ -377,6 +382,8 @@ Status ApiServer::Run(const Context& ctx) {
   if (p.options.serving.shutdown_delay.count() > 0) {
     (void)Context::Background().Sleep(std::chrono::duration_cast<Context::Duration>(p.options.serving.shutdown_delay));
   }
+  if (p.cache_detector && p.cache_detector->Round(Context::Background().WithTimeout(kFarewell)) > 0)
+    p.log.Info("Watch caches differed from the store; please report this");
   p.post_start->Stop(Context::Background().WithTimeout(kFarewell));
   if (const Status status = p.server->Shutdown(Context::Background().WithTimeout(kShutdown)); !status.ok())
     p.log.Info("Requests were cut off", {{"err", status.message()}});
