@@ -30,6 +30,9 @@ std::string ApiVersionIn(const boost::json::object& tree) {
 Result<boost::json::object> ConvertTree(const std::string& kind, const boost::json::object& tree,
                                         std::string_view api_version) {
   const std::string from = ApiVersionIn(tree);
+  // Managers of versions that are gone are forgotten; anything but kNotFound would be an error.
+  if (scheme::FindKind(api_version, kind) == nullptr)
+    return Error(Code::kNotFound, "no kind {} in version {}", kind, api_version);
   auto message = KNARR_TRY(scheme::New(from, kind));
   const codec::DecodeOptions lenient{.validation = codec::FieldValidation::kIgnore};
   KNARR_TRY(codec::DecodeJson(boost::json::serialize(tree), message.get(), lenient));
@@ -61,8 +64,27 @@ managedfields::Request ManageRequest(const Call& call, std::string manager, Wall
     request.convert = [kind = call.kind.kind](const boost::json::object& tree, std::string_view api_version) {
       return ConvertTree(kind, tree, api_version);
     };
+    request.schema_of = [kind = call.kind.kind](std::string_view api_version) -> const managedfields::TypeSchema* {
+      const scheme::ResourceInfo* info = scheme::FindKind(api_version, kind);
+      return info ? managedfields::SchemaOf(info->prototype().GetDescriptor()->full_name()) : nullptr;
+    };
   } else {
-    request.convert = [](const boost::json::object& tree, std::string_view api_version) -> Result<boost::json::object> {
+    const auto version_of = [&kind = call.kind](std::string_view api_version) -> std::string_view {
+      const size_t slash = api_version.find('/');
+      const std::string_view group =
+          slash == std::string_view::npos ? std::string_view() : api_version.substr(0, slash);
+      const std::string_view version = slash == std::string_view::npos ? api_version : api_version.substr(slash + 1);
+      return group == kind.group && kind.FindVersion(version) != nullptr ? version : std::string_view();
+    };
+    request.schema_of = [&kind = call.kind,
+                         version_of](std::string_view api_version) -> const managedfields::TypeSchema* {
+      const std::string_view version = version_of(api_version);
+      if (version.empty()) return nullptr;
+      return kind.field_schema ? kind.field_schema(version) : &managedfields::Deduced();
+    };
+    request.convert = [version_of](const boost::json::object& tree,
+                                   std::string_view api_version) -> Result<boost::json::object> {
+      if (version_of(api_version).empty()) return Error(Code::kNotFound, "no version {}", api_version);
       boost::json::object converted = tree;  // strategy None
       converted["apiVersion"] = boost::json::string_view(api_version.data(), api_version.size());
       return converted;
@@ -87,8 +109,10 @@ Status ManageFields(Call& call, const Verbs::WriteState& state, WallTime now, re
   boost::json::object updated = KNARR_TRY(TreeOf(call, object));
   std::optional<boost::json::object> live;
   if (old) live = KNARR_TRY(TreeOf(call, *old));
-  KNARR_TRY(managedfields::Update(SchemaFor(call), live ? &*live : nullptr, updated,
-                                  ManageRequest(call, state.manager, now)));
+  // Where the fields cannot be told (a custom resource that does not fit its schema, which validation will say) the
+  // object has no managers; the write does not fail for it. Mirrors: UpdateNoErrors in managedfields/fieldmanager.go
+  (void)managedfields::Update(SchemaFor(call), live ? &*live : nullptr, updated,
+                              ManageRequest(call, state.manager, now));
   // Only the bookkeeping comes back: the object itself is not decoded again.
   ::knarr::meta::ObjectMeta metadata;
   if (const auto* tree = updated.if_contains("metadata")) {

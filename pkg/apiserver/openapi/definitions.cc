@@ -324,7 +324,8 @@ void Builder::WriteSpecial(Special special, std::string_view full_name, JsonWrit
 
 void Builder::WriteCustom(const Definition& definition, JsonWriter& out) {
   std::shared_ptr<const json::object> schema;
-  if (options_.custom_schema) schema = options_.custom_schema(*definition.custom, definition.version);
+  if (options_.custom_schema && definition.custom->custom)
+    schema = options_.custom_schema(*definition.custom, definition.version);
   const std::string metadata = fmt::format(
       R"({{"description":"Standard object's metadata. More info: {}#metadata",{}}})", kConventions,
       version_ == Version::kV2

@@ -191,7 +191,7 @@ struct OpenApi::Impl : std::enable_shared_from_this<OpenApi::Impl> {
     }
     if (version.prototype != nullptr) {
       out += "\n" + version.prototype().GetDescriptor()->full_name();
-    } else if (options.custom_schema) {
+    } else if (options.custom_schema && kind.custom) {
       if (const auto schema = options.custom_schema(kind, version.version))
         out += "\n" + boost::json::serialize(*schema);
     }

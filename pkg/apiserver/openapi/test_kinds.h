@@ -71,6 +71,7 @@ inline registry::KindPtr CustomKind() {
   kind->singular = "web";
   kind->verbs = {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"};
   kind->versions = {{.version = "v1"}};
+  kind->custom = std::make_shared<int>();
   return kind;
 }
 

@@ -13,6 +13,7 @@
 #include "pkg/apiserver/apiextensions/apiextensions.h"
 #include "pkg/apiserver/auth/filter.h"
 #include "pkg/apiserver/auth/setup.h"
+#include "pkg/apiserver/openapi/openapi.h"
 #include "pkg/apiserver/registry/builtin.h"
 #include "pkg/apiserver/server/cache_detector.h"
 #include "pkg/apiserver/server/chain.h"
@@ -161,6 +162,7 @@ struct ApiServer::Parts {
   std::unique_ptr<endpoints::Verbs> verbs;
   std::unique_ptr<endpoints::Discovery> discovery;
   std::unique_ptr<OtherPaths> other;
+  std::unique_ptr<openapi::OpenApi> openapi;
   Health health;
   std::unique_ptr<Chain> chain;
   std::unique_ptr<PostStart> post_start;
@@ -345,6 +347,17 @@ Result<std::unique_ptr<ApiServer>> ApiServer::New(Options options, Logger log) {
   const std::string address = net::JoinHostPort(p.advertise_address, static_cast<uint16_t>(o.serving.secure_port));
   p.discovery = std::make_unique<endpoints::Discovery>(*p.registry, address);
   p.other = KNARR_TRY(OtherPaths::New(*p.auth.keys, address));
+  p.openapi = std::make_unique<openapi::OpenApi>(
+      openapi::Options{.kinds =
+                           [&p] {
+                             std::vector<registry::KindPtr> kinds;
+                             for (const registry::ResourcePtr& resource : p.registry->All())
+                               kinds.emplace_back(resource, &resource->kind());
+                             return kinds;
+                           },
+                       .generation = [&p] { return p.registry->Generation(); },
+                       .custom_schema = apiextensions::SchemaForOpenApi},
+      p.clock);
   p.AddHealthChecks();
   Chain::Parts chain_parts;
   chain_parts.authenticator = p.auth.authenticator.get();
@@ -354,9 +367,14 @@ Result<std::unique_ptr<ApiServer>> ApiServer::New(Options options, Logger log) {
   chain_parts.discovery = p.discovery.get();
   chain_parts.health = &p.health;
   chain_parts.other = [&p](const http::Request& request, http::ResponseWriter& response) {
+    if (request.path.starts_with("/openapi/")) {
+      p.openapi->Handle(request, response);
+      return true;
+    }
     return p.other->Serve(request, response);
   };
   chain_parts.paths = p.other->paths();
+  for (const char* path : {"/openapi/v2", "/openapi/v3"}) chain_parts.paths.emplace_back(path);
   const Chain::Limits limits{.read = o.serving.max_requests_inflight,
                              .write = o.serving.max_mutating_requests_inflight,
                              .request_timeout = o.serving.request_timeout};
