@@ -47,7 +47,10 @@ void Verbs::Serve(const Context& ctx, const http::Request& request, http::Respon
   if (!version.deprecation_warning.empty()) call.warnings.push_back(version.deprecation_warning);
   const Status status = Dispatch(call);
   if (status.ok()) return;
-  if (response.HeaderSent()) return;  // a list that broke off: the connection says so
+  if (response.HeaderSent()) {
+    response.Abort();  // a list that broke off must not look complete
+    return;
+  }
   AddWarnings(response, call.warnings);
   ReplyError(request, response, status);
 }

@@ -9,6 +9,7 @@
 #include "pkg/api/codec/codec.h"
 #include "pkg/api/errors/errors.h"
 #include "pkg/apiserver/endpoints/encode.h"
+#include "pkg/net/websocket/server.h"
 
 namespace knarr::endpoints {
 namespace {
@@ -185,10 +186,23 @@ class WatchBody : public http::BodySource {
   Timer timer_;
 };
 
+// The same events as text messages. Takes this thread for as long as the watch lasts: browsers and old clients only.
+Status ServeWebSocket(Call& call, Result<std::unique_ptr<cacher::Watcher>> watcher, std::chrono::milliseconds timeout,
+                      Clock& clock) {
+  if (!watcher.ok()) return watcher.error();
+  call.output.media = Media::kJson;
+  auto body = std::make_unique<WatchBody>(call, std::move(*watcher), timeout, clock);
+  const auto connection = websocket::Connection::Accept(call.request, call.response, {});
+  if (!connection.ok()) return {};                                               // it was answered
+  (void)websocket::ServeWatch(call.request.ctx, **connection, std::move(body));  // the client left, or the watch ended
+  return {};
+}
+
 }  // namespace
 
 Status StreamWatch(Call& call, cacher::WatchQuery query, std::chrono::milliseconds timeout, Clock& clock) {
   auto watcher = call.resource->reader().Watch(call.rc.ctx, std::move(query));
+  if (websocket::IsWebSocketRequest(call.request)) return ServeWebSocket(call, std::move(watcher), timeout, clock);
   call.response.headers().Set("Content-Type", call.output.media == Media::kProtobuf
                                                   ? call.output.ContentType() + ";stream=watch"
                                                   : call.output.ContentType());

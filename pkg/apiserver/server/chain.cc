@@ -7,6 +7,7 @@
 #include "pkg/apiserver/auth/filter.h"
 #include "pkg/apiserver/registry/metadata.h"
 #include "pkg/base/duration.h"
+#include "pkg/net/http/gzip.h"
 
 namespace knarr::apiserver {
 namespace {
@@ -163,7 +164,14 @@ void Chain::Dispatch(const http::Request& request, http::ResponseWriter& respons
       const Context ctx = LongRunning(info)
                               ? request.ctx
                               : request.ctx.WithTimeout(std::chrono::duration_cast<Context::Duration>(timeout));
-      parts_.verbs->Serve(ctx, request, response, info, user, resource, *resource->kind().FindVersion(info.version));
+      const registry::ServedVersion& version = *resource->kind().FindVersion(info.version);
+      const bool read = info.verb == "get" || info.verb == "list";
+      if (read && !LongRunning(info) && http::AcceptsGzip(request.headers)) {
+        http::GzipWriter compressed(response);
+        parts_.verbs->Serve(ctx, request, compressed, info, user, resource, version);
+      } else {
+        parts_.verbs->Serve(ctx, request, response, info, user, resource, version);
+      }
       return;
     }
   }
