@@ -60,7 +60,10 @@ class Peer:
 
 # What a server chooses, or what differs by nature.
 DROP_META = {"uid", "resourceVersion", "creationTimestamp", "selfLink", "deletionTimestamp"}
-RANDOM_NAME = re.compile(r"\b(gen-)[bcdfghjklmnpqrstvwxz2456789]{5}\b")
+CHOSEN = [(re.compile(r"\b(gen-)[bcdfghjklmnpqrstvwxz2456789]{5}\b"), r"\1xxxxx"),
+          (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "<uid>"),
+          (re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "<time>"),
+          (re.compile(r'(\\?"(resourceVersion|selfLink)\\?":\\?")[^"\\]+'), r"\1<chosen>")]
 
 
 def normalise(value, path=()):
@@ -70,8 +73,16 @@ def normalise(value, path=()):
             if key in DROP_META and path and path[-1] in ("metadata", "details"):
                 continue
             if key == "managedFields":
-                item = [{k: v for k, v in entry.items() if k not in ("time", "fieldsType")} for entry in item or []]
-                item.sort(key=lambda e: json.dumps(e, sort_keys=True))
+                # By who wrote: entries with the same key are one difference, not two lists of different lengths.
+                item = {" ".join((e.get("manager", ""), e.get("operation", ""), e.get("subresource", ""),
+                                  e.get("apiVersion", ""))): e.get("fieldsV1") for e in item or []}
+            if key == "causes" and path and path[-1] == "details":
+                # By field and reason, in the order of the server.
+                causes = {}
+                for cause in item or []:
+                    where = f"{cause.get('field', '')} {cause.get('reason', '')}"
+                    causes[where] = "; ".join(filter(None, [causes.get(where), cause.get("message", "")]))
+                item = causes
             if path and path[-1] == "metadata" and key in ("continue", "remainingItemCount"):
                 item = "set"
             out[key] = normalise(item, path + (key,))
@@ -79,7 +90,8 @@ def normalise(value, path=()):
     if isinstance(value, list):
         return [normalise(item, path) for item in value]
     if isinstance(value, str):
-        return RANDOM_NAME.sub(r"\1xxxxx", value)
+        for pattern, replacement in CHOSEN:
+            value = pattern.sub(replacement, value)
     return value
 
 
@@ -173,6 +185,9 @@ def main():
                 # Everything else follows from it.
                 said = [{"http": a["http"], "message": a["body"].get("message", "")} for a in answers]
                 found = [("http", *said)]
+            elif any(f[0].startswith("body.details.causes.") for f in found):
+                # The message is made of the causes.
+                found = [f for f in found if f[0] != "body.message"]
             for difference in found:
                 why = accepted(case, difference)
                 if why:
@@ -192,6 +207,8 @@ def main():
         print(f"{len(found):5d} x {case['name']}: {where}\n        ours:   {ours}\n        theirs: {theirs}")
         if options.verbose:
             print(f"        {case['method']} {case['path']} {json.dumps(case.get('body'))[:400]}")
+            for side in (1, 2):
+                print(f"        full: {json.dumps(found[0][1][side])[:3000]}")
     print()
     for why, count in explained.most_common():
         print(f"accepted {count:6d}: {why}")

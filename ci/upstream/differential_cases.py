@@ -191,7 +191,9 @@ def cases(rng, namespace, count, only, without=()):
         yield {"name": f"{name}/again", "method": "POST", "path": collection, "body": thing}
         yield {"name": f"{name}/get", "method": "GET", "path": item}
         for _ in range(4):
-            mutant = mutate(rng, thing)
+            fresh = copy.deepcopy(thing)
+            fresh["metadata"]["name"] += f"-{serial}"
+            mutant = mutate(rng, fresh)
             yield {"name": f"{name}/mutant", "method": "POST", "path": collection + "?dryRun=All", "body": mutant}
             serial += 1
         for _ in range(3):

@@ -36,6 +36,7 @@ void Verbs::Serve(const Context& ctx, const http::Request& request, http::Respon
                    .user = &user,
                    .namespace_ = info.namespace_,
                    .name = info.name,
+                   .version = version.version,
                    .warnings = nullptr,
                    .access = &registry_,
                    .clock = &clock_},

@@ -40,6 +40,7 @@ struct RequestContext {
   const auth::UserInfo* user = nullptr;
   std::string namespace_;
   std::string name;
+  std::string version;  // that the client asked by, "v1beta1"; empty for the server's own work
   bool dry_run = false;
   // Texts for the Warning header; never null.
   std::vector<std::string>* warnings = nullptr;
@@ -106,8 +107,8 @@ class Strategy {
   virtual bool HeldBySpec(const Object&) const { return false; }
   // Deletion begins: deletionTimestamp was just set. Namespaces become Terminating.
   virtual void OnDeletionBegun(Object&) const {}
-  // Finalizers that deletion without any propagation policy adds: replicationcontrollers and friends orphan.
-  virtual bool DefaultOrphan() const { return false; }
+  // Deletion without any propagation policy orphans: replicationcontrollers, and what was so in an old version.
+  virtual bool DefaultOrphan(const RequestContext&) const { return false; }
 
   // Deletion answers with the object's last state rather than with a Status (pods, services, claims, ...).
   virtual bool ReturnDeletedObject() const { return false; }

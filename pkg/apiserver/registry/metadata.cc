@@ -78,7 +78,7 @@ void KeepSystemFields(const ::knarr::meta::ObjectMeta& old, ::knarr::meta::Objec
 }
 
 // Mirrors: shouldOrphanDependents, shouldDeleteDependents in pkg/registry/generic/registry/store.go
-Finalizing FinalizingOf(const Kind& kind, const ::knarr::meta::ObjectMeta& metadata,
+Finalizing FinalizingOf(const RequestContext& rc, const Kind& kind, const ::knarr::meta::ObjectMeta& metadata,
                         const ::knarr::meta::DeleteOptions& options) {
   if (options.has_orphandependents()) return options.orphandependents() ? Finalizing::kOrphan : Finalizing::kNothing;
   if (options.has_propagationpolicy()) {
@@ -88,7 +88,7 @@ Finalizing FinalizingOf(const Kind& kind, const ::knarr::meta::ObjectMeta& metad
   }
   if (HasFinalizer(metadata, kOrphanFinalizer)) return Finalizing::kOrphan;
   if (HasFinalizer(metadata, kForegroundFinalizer)) return Finalizing::kForeground;
-  return kind.strategy->DefaultOrphan() ? Finalizing::kOrphan : Finalizing::kNothing;
+  return kind.strategy->DefaultOrphan(rc) ? Finalizing::kOrphan : Finalizing::kNothing;
 }
 
 bool SetGarbageFinalizers(Finalizing what, ::knarr::meta::ObjectMeta& metadata) {

@@ -32,7 +32,7 @@ void KeepSystemFields(const ::knarr::meta::ObjectMeta& old, ::knarr::meta::Objec
 
 enum class Finalizing { kNothing, kOrphan, kForeground };
 // Which of the two garbage collector's finalizers a deletion asks for.
-Finalizing FinalizingOf(const Kind& kind, const ::knarr::meta::ObjectMeta& metadata,
+Finalizing FinalizingOf(const RequestContext& rc, const Kind& kind, const ::knarr::meta::ObjectMeta& metadata,
                         const ::knarr::meta::DeleteOptions& options);
 // Sets or removes them; true if something changed.
 bool SetGarbageFinalizers(Finalizing what, ::knarr::meta::ObjectMeta& metadata);

@@ -40,12 +40,12 @@ Begun BeginGrace(const Strategy& strategy, Object& object, std::optional<int64_t
     return {.changed = true, .graceful = *shorter > 0};
   }
   const std::optional<int64_t> period = strategy.GracePeriod(object, requested);
-  if (!period || *period == 0) return {};
+  if (!period) return {};
   SetTime(now + std::chrono::seconds(*period), metadata.mutable_deletiontimestamp());
   metadata.set_deletiongraceperiodseconds(*period);
   BumpGeneration(metadata);
   strategy.OnDeletionBegun(object);
-  return {.changed = true, .graceful = true};
+  return {.changed = true, .graceful = *period > 0};
 }
 
 // Being deleted, held by finalizers only.
@@ -95,7 +95,7 @@ Result<std::optional<Deleted>> Registry::Impl::DeleteOnce(const RequestContext& 
   if (options.has_graceperiodseconds()) requested = options.graceperiodseconds();
   const WallTime now = clock.Now();
   const Begun begun = BeginGrace(strategy, *updated, requested, now);
-  bool changed = SetGarbageFinalizers(FinalizingOf(kind, updated->metadata(), options), updated->metadata());
+  bool changed = SetGarbageFinalizers(FinalizingOf(rc, kind, updated->metadata(), options), updated->metadata());
   const bool held = !updated->metadata().finalizers().empty() || strategy.HeldBySpec(*updated);
   if (!begun.graceful && !begun.pending && held) changed |= MarkDeleting(strategy, *updated, now);
   if (begun.graceful || begun.pending || held) {
@@ -103,6 +103,14 @@ Result<std::optional<Deleted>> Registry::Impl::DeleteOnce(const RequestContext& 
     auto written = KNARR_TRY(Store(rc, resource, key, std::move(updated), current));
     if (!written) return std::optional<Deleted>();
     return Deleted{.object = std::move(written->object), .gone = false};
+  }
+  // A grace period that ends at once is written all the same: watchers see it, and the last state has it.
+  if (begun.changed) {
+    auto written = KNARR_TRY(Store(rc, resource, key, std::move(updated), current));
+    if (!written) return std::optional<Deleted>();
+    if (rc.dry_run) return Deleted{.object = std::move(written->object), .gone = true};
+    current.object = std::move(written->object);
+    current.revision = written->revision;
   }
   if (rc.dry_run) return Deleted{.object = std::move(current.object), .gone = true};
   return RemoveNow(rc, resource, key, std::move(current));

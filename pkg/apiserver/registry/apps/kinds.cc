@@ -154,7 +154,11 @@ void SetTemplateGeneration(apps::DaemonSet& daemon_set, int64_t value) {
 
 class DaemonSetStrategy : public SpecStrategy<apps::DaemonSet> {
  public:
-  void Default(apps::DaemonSet& daemon_set) const override { api::SetDefaults(daemon_set); }
+  void Default(apps::DaemonSet& daemon_set) const override {
+    api::SetDefaults(daemon_set);
+    // Upstream's hub has a field for it, which the conversion always writes: clients own it from creation.
+    daemon_set.mutable_metadata()->mutable_annotations()->insert({kTemplateGeneration, "0"});
+  }
   void PrepareCreate(const RequestContext&, apps::DaemonSet& daemon_set) const override {
     daemon_set.clear_status();
     daemon_set.mutable_metadata()->set_generation(1);

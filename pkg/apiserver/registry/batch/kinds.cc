@@ -33,6 +33,7 @@ class JobStrategy : public SpecStrategy<batch::Job> {
     GenerateSelector(job);
     SpecStrategy::PrepareCreate(rc, job);
   }
+  bool DefaultOrphan(const RequestContext& rc) const override { return rc.version == "v1"; }
   ErrorList Check(const RequestContext&, const batch::Job& job) const override { return api::ValidateJob(job); }
   ErrorList CheckUpdate(const RequestContext&, const batch::Job& updated, const batch::Job& old) const override {
     return api::ValidateJobUpdate(updated, old);
@@ -97,6 +98,7 @@ class JobStatusStrategy : public JobStrategy {
 class CronJobStrategy : public SpecStrategy<batch::CronJob> {
  public:
   void Default(batch::CronJob& cron_job) const override { api::SetDefaults(cron_job); }
+  bool DefaultOrphan(const RequestContext& rc) const override { return rc.version == "v1beta1"; }
   ErrorList Check(const RequestContext&, const batch::CronJob& cron_job) const override {
     return api::ValidateCronJob(cron_job);
   }

@@ -181,6 +181,15 @@ BOOST_AUTO_TEST_CASE(rows) {
              "tick | @daily | <none> | False | 1 | <none> | <unknown> | c | i | <none>");
 }
 
+BOOST_AUTO_TEST_CASE(old_versions_orphan_what_a_deletion_does_not_mention) {
+  for (const Kind& kind : BatchKinds({})) {
+    const std::string orphans = kind.resource == "jobs" ? "v1" : "v1beta1";
+    for (const char* version : {"v1", "v1beta1"}) {
+      BOOST_TEST(kind.strategy->DefaultOrphan({.version = version}) == (version == orphans), kind.resource);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

@@ -63,7 +63,7 @@ class ControllerStrategy : public TypedStrategy<core::ReplicationController> {
     }
     return warnings;
   }
-  bool DefaultOrphan() const override { return true; }
+  bool DefaultOrphan(const RequestContext&) const override { return true; }
   std::vector<std::string> ResetFields() const override { return {"status"}; }
   std::vector<std::pair<std::string, std::string>> SelectableFields(const Object& object) const override {
     return {{"status.replicas", std::to_string(object.As<core::ReplicationController>().status().replicas())}};

@@ -143,7 +143,7 @@ BOOST_AUTO_TEST_CASE(replication_controllers) {
   BOOST_TEST(controller.metadata().labels().at("app") == "web");
   BOOST_TEST(controller.status().replicas() == 0);
   BOOST_TEST(KindOf("replicationcontrollers").storage_prefix == "/registry/controllers/");
-  BOOST_TEST(KindOf("replicationcontrollers").strategy->DefaultOrphan());
+  BOOST_TEST(KindOf("replicationcontrollers").strategy->DefaultOrphan({}));
   BOOST_TEST(CreateErrors("replicationcontrollers", "") ==
              "spec.selector: Required value\nspec.template: Required value");
   BOOST_TEST(CreateErrors("replicationcontrollers",

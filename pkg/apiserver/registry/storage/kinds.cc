@@ -27,6 +27,7 @@ class StorageClassStrategy : public TypedStrategy<StorageClass> {
   ErrorList CheckUpdate(const RequestContext&, const StorageClass& updated, const StorageClass& old) const override {
     return api::ValidateStorageClassUpdate(updated, old);
   }
+  bool ReturnDeletedObject() const override { return true; }
   std::vector<Column> Columns() const override {
     return {NameColumn(),
             TextColumn("Provisioner"),
@@ -67,6 +68,7 @@ class VolumeAttachmentStrategy : public TypedStrategy<VolumeAttachment> {
     return api::ValidateVolumeAttachmentUpdate(updated, old);
   }
   bool AllowUnconditionalUpdate() const override { return false; }
+  bool ReturnDeletedObject() const override { return true; }
   std::vector<Column> Columns() const override {
     return {NameColumn(),       {.name = "Attacher", .format = "name"},  TextColumn("PV"),
             TextColumn("Node"), {.name = "Attached", .type = "boolean"}, AgeColumn()};
@@ -94,6 +96,7 @@ class CSINodeStrategy : public TypedStrategy<CSINode> {
     return api::ValidateCSINodeUpdate(updated, old);
   }
   bool AllowUnconditionalUpdate() const override { return false; }
+  bool ReturnDeletedObject() const override { return true; }
   std::vector<Column> Columns() const override { return {NameColumn(), NumberColumn("Drivers"), AgeColumn()}; }
   std::vector<Cell> Row(const CSINode& node, WallTime now) const override {
     return {node.metadata().name(), int64_t{node.spec().drivers_size()}, Age(node.metadata(), now)};
@@ -113,6 +116,7 @@ class CSIDriverStrategy : public TypedStrategy<CSIDriver> {
     return api::ValidateCSIDriverUpdate(updated, old);
   }
   bool AllowUnconditionalUpdate() const override { return false; }
+  bool ReturnDeletedObject() const override { return true; }
   std::vector<Column> Columns() const override {
     return {NameColumn(),
             {.name = "AttachRequired", .type = "boolean"},

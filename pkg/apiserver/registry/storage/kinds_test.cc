@@ -92,6 +92,12 @@ BOOST_AUTO_TEST_CASE(csi) {
              "c | s | 1Gi");
 }
 
+BOOST_AUTO_TEST_CASE(deletion_answers_with_the_object) {
+  for (const Kind& kind : StorageKinds({})) {
+    BOOST_TEST(kind.strategy->ReturnDeletedObject() == (kind.resource != "csistoragecapacities"), kind.resource);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace
