@@ -248,9 +248,162 @@ def cases(rng, namespace, count, only, without=()):
                "body": {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0}}
         yield {"name": f"{name}/gone", "method": "GET", "path": item}
         serial += 22
+        yield from more(rng, namespace, name, collection, f"{namespace}-{name}-{serial}", base)
+        serial += 20
 
 
-# Differences that are meant, with the reason. path: regular expression on http, body.message, body.spec.x, ...
+def more(rng, namespace, name, collection, object_name, base):
+    """What happens to an object beside being written: status, scale, deletion with options, pages, strangers."""
+    thing = copy.deepcopy(base)
+    thing["metadata"] = {"name": object_name, "labels": {"page": object_name}, "finalizers": ["example.com/f"]}
+    item = f"{collection}/{object_name}"
+    yield {"name": f"{name}/yaml", "method": "POST", "path": collection, "body": json.dumps(thing), "type": "application/yaml"}
+    status = copy.deepcopy(thing)
+    status["metadata"] = {"name": object_name, "labels": {"page": object_name, "by": "status"}}
+    yield {"name": f"{name}/putstatus", "method": "PUT", "path": item + "/status?dryRun=All", "body": status}
+    yield {"name": f"{name}/patchstatus", "method": "PATCH", "path": item + "/status", "type": "application/merge-patch+json",
+           "body": {"metadata": {"annotations": {"by": "status"}}, "status": rng.choice([{}, {"replicas": 3}, {"phase": "Failed"},
+                                                                                       {"conditions": []}, {"replicas": "x"}])}}
+    yield {"name": f"{name}/patchscale", "method": "PATCH", "path": item + "/scale", "type": "application/merge-patch+json",
+           "body": {"spec": {"replicas": rng.choice([0, 1, 5, -1])}}}
+    yield {"name": f"{name}/precondition", "method": "DELETE", "path": item,
+           "body": {"preconditions": {"uid": "00000000-0000-0000-0000-000000000000"}}}
+    yield {"name": f"{name}/badoptions", "method": "DELETE", "path": item,
+           "body": {"propagationPolicy": "Never", "orphanDependents": True}}
+    yield {"name": f"{name}/deletedry", "method": "DELETE", "path": item + "?dryRun=All",
+           "body": {"propagationPolicy": rng.choice(["Background", "Foreground", "Orphan"])}}
+    yield {"name": f"{name}/deleteheld", "method": "DELETE", "path": item,
+           "body": {"propagationPolicy": rng.choice(["Background", "Foreground", "Orphan"]), "gracePeriodSeconds": 0}}
+    yield {"name": f"{name}/held", "method": "GET", "path": item}
+    yield {"name": f"{name}/release", "method": "PATCH", "path": item, "type": "application/merge-patch+json",
+           "body": {"metadata": {"finalizers": None}}}
+    yield {"name": f"{name}/released", "method": "GET", "path": item}
+    for i in range(3):
+        one = copy.deepcopy(base)
+        one["metadata"] = {"name": f"{object_name}-{i}", "labels": {"page": object_name}}
+        yield {"name": f"{name}/one", "method": "POST", "path": collection, "body": one}
+    ours = f"labelSelector=page%3D{object_name}"
+    yield {"name": f"{name}/page", "method": "GET", "path": f"{collection}?{ours}&limit=500"}
+    yield {"name": f"{name}/listmatch", "method": "GET", "path": f"{collection}?{ours}&resourceVersionMatch=" +
+           rng.choice(["Exact", "NotOlderThan", "Sometimes", "Exact&resourceVersion=0", "NotOlderThan&resourceVersion=0",
+                       "NotOlderThan&resourceVersion=0&limit=2", "Exact&resourceVersion=x"]),
+           "unordered": True}  # 1.20 answers from its cache in no order
+    yield {"name": f"{name}/badcontinue", "method": "GET", "path": f"{collection}?limit=1&continue=" +
+           rng.choice(["x", "e30", "eyJ2IjoibWV0YS5rOHMuaW8vdjEifQ"])}
+    yield {"name": f"{name}/stranger", "method": rng.choice(["GET", "DELETE"]), "path": item, "token": "nobody"}
+    yield {"name": f"{name}/strangers", "method": "GET", "path": collection, "token": "nobody"}
+    yield {"name": f"{name}/deletecollection", "method": "DELETE", "path": f"{collection}?{ours}"}
+    yield {"name": f"{name}/collected", "method": "GET", "path": f"{collection}?{ours}"}
+    generated = copy.deepcopy(base)
+    generated["metadata"] = {"generateName": "gen-"}
+    yield {"name": f"{name}/generate", "method": "POST", "path": collection + "?dryRun=All", "body": generated}
+    yield {"name": f"{name}/broken", "method": "POST", "path": collection + "?dryRun=All",
+           "body": rng.choice(['{"apiVersion": ', "[]", "null", '"a"', '{"kind": "Nonsense", "apiVersion": "v1"}', "{}",
+                               '{"kind": "Pod", "apiVersion": "nonsense/v1"}'])}
+    yield {"name": f"{name}/media", "method": "POST", "path": collection + "?dryRun=All", "body": "x", "type": "text/plain"}
+    yield {"name": f"{name}/accept", "method": "GET", "path": collection, "headers": {"Accept": "text/html"}}
+    yield {"name": f"{name}/options", "method": rng.choice(["POST", "PUT"]), "body": generated,
+           "path": (collection if rng.random() < 0.5 else item) + "?dryRun=" + rng.choice(["None", "all", "All&dryRun=All"])}
+
+
+# Differences that are meant, with the reason; all patterns of a rule must be found. path: where it is, as http,
+# body.message, body.spec.x (keys of causes are "field reason", of managedFields "manager operation subresource version");
+# case: kind/step; ours, theirs: the values as JSON, null for absent.
+NEW = r"(^|\.)(f:)?"
 ACCEPTED = [
-    {"path": r"columnDefinitions\[\]\.description$", "why": "descriptions of columns are our own words"},
+    {"path": r"columnDefinitions(\[\]\.description)?$", "why": "descriptions of columns are our own words"},
+
+    # Newer than the reference.
+    {"case": r"^statefulset/", "path": NEW + r"(persistentVolumeClaimRetentionPolicy|availableReplicas)\b", "theirs": "^null$",
+     "why": "fields of StatefulSet that 1.20 does not have"},
+    {"case": r"^csidriver/", "path": NEW + r"(requiresRepublish|seLinuxMount|storageCapacity)$", "theirs": "^null$",
+     "why": "fields of CSIDriver that 1.20 does not have"},
+    {"case": r"^persistentvolume/", "path": r"status\.lastPhaseTransitionTime$", "theirs": "^null$",
+     "why": "fields of PersistentVolume that 1.20 does not have"},
+    {"case": r"^job/", "path": NEW + r"(completionMode|manualSelector|podReplacementPolicy|suspend|terminating|ready)$",
+     "theirs": "^null$", "why": "fields of Job that 1.20 does not have"},
+    {"case": r"^job/", "path": r"(controller-uid|batch\.kubernetes\.io/job-name)$",
+     "why": "labels of a Job's pods have a prefix since 1.27; the selector uses the new one"},
+    {"case": r"^daemonset/", "path": NEW + r"maxSurge$", "theirs": "^null$", "why": "fields of DaemonSet that 1.20 does not have"},
+    {"case": r"^(job|cronjob|podtemplate|csidriver)/", "path": r"metadata\.generation$", "theirs": "^null$",
+     "why": "kinds that count generations since 1.21 or later"},
+    {"path": r"managedFields\.differential (Update|Apply)  \S+\.f:status\b", "ours": "^null$",
+     "why": "what an endpoint resets is not owned by who wrote it, since 1.22"},
+    {"path": r"managedFields\..*\.f:(selector|scaleTargetRef|roleRef|involvedObject|podSelector|labelSelector)\.", "ours": "^null$",
+     "why": "references and selectors are atomic in the schema of 1.32: one owner for the whole"},
+    {"case": r"^pod/table$", "path": r"(cells\[\]|columnDefinitions\[\]\.type)$", "ours": r'^"(0|string)"$',
+     "why": "restarts of a pod are text since 1.22: they say when the last one was"},
+    {"case": r"^hpa/table$", "path": r"cells\[\]$", "ours": '^"cpu: ', "why": "targets of autoscalers name their metric since 1.30"},
+    {"case": r"^(csidriver|persistentvolume|persistentvolumeclaim|job|cronjob|priorityclass)/table$", "path": r"cells$",
+     "why": "columns that 1.20 does not print"},
+
+    {"case": r"^endpointslice/", "path": r"metadata\.generation$",
+     "why": "labels of an EndpointSlice count for its generation since 1.24"},
+    {"path": r"causes\..*env\[\]\.name FieldValueInvalid$", "ours": "^null$",
+     "theirs": "a valid environment variable name must consist",
+     "why": "names of environment variables may be almost anything since 1.32"},
+    {"case": r"/(mutant|update)$", "path": r"metadata\.managedFields$", "theirs": "^null$",
+     "why": "lists with the same key twice have managers since 1.27; 1.20 gives up on them"},
+
+    {"path": r"metadata\.managedFields\.\S+ Update (status|scale) ", "theirs": "^null$",
+     "why": "writers of a subresource have an entry of their own since 1.22"},
+    {"path": r"metadata\.managedFields\.\S+ Update  [^ ]+\.f:(metadata\.f:(labels|annotations)\b.*|spec\.f:replicas)$",
+     "ours": "^null$", "case": "/(putstatus|patchstatus|patchscale|deletedry|deleteheld|held|release|released)$",
+     "why": "writers of a subresource have an entry of their own since 1.22"},
+    {"case": r"^namespace/", "path": r"(labels(\.f?:?kubernetes\.io/metadata\.name)?|f:labels(\.f:kubernetes\.io/metadata\.name)?)$",
+     "ours": r"metadata\.name|^\{\}$|diff-|gen-", "theirs": "^null$", "why": "namespaces have a label with their name since 1.21"},
+    {"case": r"^service/", "path": NEW + r"(internalTrafficPolicy|ipFamilies|ipFamilyPolicy|clusterIPs)\b", "theirs": "^null$",
+     "why": "fields of Service that 1.20 does not have, or only behind a gate"},
+    {"case": r"^pod/", "path": r"status\.qosClass$", "theirs": "^null$", "why": "a status without a class keeps the pod's"},
+
+    # Words of 1.32.
+    {"path": "^body\\.message$", "ours": r"in scheme .{1,3}pkg/api/legacyscheme", "theirs": r"in scheme .{1,3}k8s\.io/kubernetes/",
+     "why": "1.32 is built without the paths of the machine that built it"},
+    {"case": r"^job/", "path": r"causes\.spec\.template FieldValueInvalid$", "ours": r"core\.PodTemplateSpec\{\.\.\.\}",
+     "why": "a whole pod template is not printed in Go's syntax"},
+    {"case": r"^persistentvolumeclaim/", "path": r"causes\.spec(\.resources\.requests\.storage)? FieldValueForbidden$",
+     "theirs": "less than previous value|core.PersistentVolumeClaimSpec",
+     "why": "claims may shrink to what they have since 1.32; differences are shown line by line"},
+    {"case": r"^node/", "path": r"causes\.spec\.podCIDRs\[\] FieldValueInvalid$", "theirs": "must be valid CIDR",
+     "why": "errors of CIDRs have an example since 1.31"},
+    {"path": r"causes\..*requests FieldValueInvalid$", "ours": "must be less than or equal to .* limit of",
+     "why": "the error tells the limit since 1.26"},
+    {"path": r"^body\.message$", "ours": "json: cannot unmarshal", "theirs": "cannot be handled as a|error found in #",
+     "why": "errors of JSON types have the words of the library that 1.32 uses"},
+    {"path": r"^body\.message$", "ours": "cannot be handled as a", "theirs": "cannot be handled as a.* error found in #",
+     "why": "errors of JSON types have the words of the library that 1.32 uses"},
+    {"path": r"causes\.patch FieldValueInvalid$", "ours": "json: cannot unmarshal|quantities must|illegal base64",
+     "theirs": r"error found in #", "why": "errors of JSON types have the words of the library that 1.32 uses"},
+    {"case": r"^pod/", "path": r"causes\.spec FieldValueForbidden$", "ours": "terminationGracePeriodSeconds",
+     "why": "pods may change more since 1.22, and the error shows the difference another way"},
+    {"case": r"^persistentvolume/", "path": r"causes\.spec\.persistentvolumesource FieldValueForbidden$",
+     "theirs": r"core\.PersistentVolumeSource\{", "why": "differences of objects are shown line by line since 1.21"},
+    {"case": r"^statefulset/", "path": r"causes\.spec FieldValueForbidden$", "ours": "'ordinals'",
+     "why": "StatefulSets may change more fields than in 1.20"},
+    {"case": r"^priorityclass/", "path": r"causes\.[vV]alue FieldValueForbidden$", "why": "the field is called value since 1.21"},
+    {"path": r"^body\.message$", "theirs": r"found '.*', expected: '=', '!=', '==', 'in', notin'",
+     "why": "the parser of selectors lists operators in order since 1.21"},
+    {"case": r"^statefulset/field$", "path": "message$", "ours": "not supported for appsv1.StatefulSet",
+     "why": "StatefulSet has its own text for unknown field labels since 1.27"},
+    {"case": r"^cronjob/field$", "path": "message$", "theirs": 'not supported for .*CronJob',
+     "why": "batch/v1beta1, which 1.32 does not serve, has the text of batch/v1 for unknown field labels"},
+    {"case": r"^(ingress|networkpolicy)/", "path": r"^body\.(details\.group|message)$", "ours": r"networking\.k8s\.io",
+     "theirs": "extensions", "why": "the internal group of networking is no longer extensions"},
+
+    {"case": r"^service/delete", "path": r"^body\.", "theirs": "null|Status|Success|services",
+     "why": "deletion of a Service answers with the Service since 1.23"},
+    {"case": r"^namespace/field$", "path": r"^body\.items$", "why": "both servers have namespaces of their own"},
+    {"case": r"/accept$", "path": r"^body\.message$|^body\.", "theirs": "406: Not Acceptable|null", "ours": "media types|null|406|Not|v1|Status|Failure",
+     "why": "what no media type fits is answered by upstream's router as text, by us as a Status"},
+
+    # How we are made.
+    {"case": r"^daemonset/(table|partial)$", "path": r"deprecated\.daemonset\.template\.generation$", "theirs": "^null$",
+     "why": "tables show the metadata of upstream's internal object, where this annotation is a field"},
+    {"path": r"causes\.", "theirs": r"(map\[string\]string|core\.ResourceList)\{\}|\(nil\)[:,]",
+     "ours": r"(map\[string\]string|core\.ResourceList)(\{\}|\(nil\))[:,]",
+     "why": "an empty map and none are the same to us; Go prints them differently"},
+    {"case": r"^pod/", "path": "^http$", "theirs": "No API token found for service account",
+     "why": "the reference waits for a controller that makes tokens, which does not run"},
+    {"case": r"^pod/", "path": "^http$", "theirs": "a valid environment variable name must consist",
+     "why": "names of environment variables may be almost anything since 1.32"},
 ]

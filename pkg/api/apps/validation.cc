@@ -224,12 +224,20 @@ field::ErrorList ValidateDeployment(const apps::Deployment& deployment) {
   return ValidateDeploymentSpec(deployment.spec());
 }
 
+namespace {
+
+template <typename Spec>
+void SelectorStays(field::ErrorList& errors, const Spec& updated, const Spec& old) {
+  rules::Immutable(errors, Path("spec").Child("selector"), SemanticEqual(updated.selector(), old.selector()),
+                   updated.has_selector() ? rules::GoValue(updated.selector()) : "\"null\"");
+}
+
+}  // namespace
+
 field::ErrorList ValidateDeploymentUpdate(const apps::Deployment& updated, const apps::Deployment& old) {
   field::ErrorList errors = ValidateDeploymentSpec(updated.spec());
   // Upstream's strategy checks this one.
-  rules::Immutable(errors, Path("spec").Child("selector"),
-                   SemanticEqual(updated.spec().selector(), old.spec().selector()),
-                   rules::GoValue(updated.spec().selector()));
+  SelectorStays(errors, updated.spec(), old.spec());
   return errors;
 }
 
@@ -270,9 +278,7 @@ field::ErrorList ValidateReplicaSet(const apps::ReplicaSet& replica_set) {
 
 field::ErrorList ValidateReplicaSetUpdate(const apps::ReplicaSet& updated, const apps::ReplicaSet& old) {
   field::ErrorList errors = ValidateReplicaSet(updated);
-  rules::Immutable(errors, Path("spec").Child("selector"),
-                   SemanticEqual(updated.spec().selector(), old.spec().selector()),
-                   rules::GoValue(updated.spec().selector()));
+  SelectorStays(errors, updated.spec(), old.spec());
   return errors;
 }
 
@@ -326,9 +332,7 @@ field::ErrorList ValidateDaemonSet(const apps::DaemonSet& daemon_set) {
 
 field::ErrorList ValidateDaemonSetUpdate(const apps::DaemonSet& updated, const apps::DaemonSet& old) {
   field::ErrorList errors = ValidateDaemonSet(updated);
-  rules::Immutable(errors, Path("spec").Child("selector"),
-                   SemanticEqual(updated.spec().selector(), old.spec().selector()),
-                   rules::GoValue(updated.spec().selector()));
+  SelectorStays(errors, updated.spec(), old.spec());
   return errors;
 }
 

@@ -12,7 +12,7 @@ constexpr std::string_view kVersion = "meta.k8s.io/v1";
 constexpr size_t kMaxLength = 8 << 10;
 
 Status Bad(std::string_view why) {
-  return Error(Code::kBadRequest, "continue key is not valid: {}", why);
+  return Error(Code::kBadRequest, "invalid continue token: continue key is not valid: {}", why);
 }
 
 }  // namespace
@@ -50,10 +50,10 @@ Result<ContinueToken> DecodeContinue(std::string_view text) {
   if (!version || !version->is_string() ||
       version->get_string() != boost::json::string_view(kVersion.data(), kVersion.size()))
     return Bad("server does not recognize this encoded version");
-  if (!start || !start->is_string() || start->get_string().empty())
-    return Bad("encoded start key empty (version meta.k8s.io/v1)");
   if (!revision || !revision->is_int64() || revision->get_int64() == 0)
     return Bad("incorrect encoded start resourceVersion (version meta.k8s.io/v1)");
+  if (!start || !start->is_string() || start->get_string().empty())
+    return Bad("encoded start key empty (version meta.k8s.io/v1)");
   ContinueToken token{.revision = revision->get_int64(), .start_key = {}};
   token.start_key.assign(start->get_string().data(), start->get_string().size());
   // A key must stay below the prefix that it is joined to.

@@ -2,6 +2,7 @@
 // Mirrors: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/{create,update,patch,delete}.go
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "k8s.io/apimachinery/pkg/apis/meta/v1/generated.pb.h"
@@ -70,6 +71,39 @@ Result<PatchBody> ReadPatch(const Call& call) {
   return patch;
 }
 
+// Go prints an object that a patch went into with its keys in order, and the rest as it came.
+void SortKeys(boost::json::object& object) {
+  std::vector<std::pair<std::string, boost::json::value>> members;
+  for (auto& member : object) members.emplace_back(member.key(), std::move(member.value()));
+  std::sort(members.begin(), members.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  object.clear();
+  for (auto& [key, value] : members) object.emplace(key, std::move(value));
+}
+
+void SortMerged(boost::json::value& tree, const boost::json::value& patch) {
+  if (!tree.is_object() || !patch.is_object()) return;
+  SortKeys(tree.as_object());
+  for (const auto& [key, change] : patch.as_object()) {
+    if (auto* value = tree.as_object().if_contains(key)) SortMerged(*value, change);
+  }
+}
+
+void SortVisited(boost::json::value& tree, const boost::json::value& operations) {
+  if (tree.is_object()) SortKeys(tree.as_object());
+  if (!operations.is_array()) return;
+  for (const auto& operation : operations.as_array()) {
+    const auto* path = operation.is_object() ? operation.as_object().if_contains("path") : nullptr;
+    if (path == nullptr || !path->is_string()) continue;
+    const std::string text(path->as_string());
+    for (size_t slash = text.find('/', 1); slash != std::string::npos; slash = text.find('/', slash + 1)) {
+      boost::json::error_code missing;
+      auto* value = tree.find_pointer(text.substr(0, slash), missing);
+      if (value == nullptr) break;
+      if (value->is_object()) SortKeys(value->as_object());
+    }
+  }
+}
+
 // The patched object, in the hub version.
 Result<registry::ObjectPtr> ApplyTo(Call& call, const PatchBody& patch, const registry::Object& current,
                                     const WriteOptions& options) {
@@ -92,6 +126,8 @@ Result<registry::ObjectPtr> ApplyTo(Call& call, const PatchBody& patch, const re
   if (const size_t at = why.find(kMarker); at != std::string_view::npos) {
     if (const size_t colon = why.find(": ", at); colon != std::string_view::npos) why = why.substr(colon + 2);
   }
+  if (patch.type == kJsonPatch) SortVisited(tree, patch.tree);
+  if (patch.type == kMergePatch) SortMerged(tree, patch.tree);
   const field::ErrorList errors = {field::Invalid(field::Path("patch"), boost::json::serialize(tree), why)};
   return errors::Invalid("", "", "", errors);
 }

@@ -134,7 +134,7 @@ field::ErrorList ValidateDeleteOptions(const ::knarr::meta::DeleteOptions& optio
   if (options.has_propagationpolicy() && options.propagationpolicy() != "Foreground" &&
       options.propagationpolicy() != "Background" && options.propagationpolicy() != "Orphan") {
     errors.push_back(field::NotSupported(field::Path("propagationPolicy"), options.propagationpolicy(),
-                                         {"Background", "Foreground", "Orphan", "nil"}));
+                                         {"Foreground", "Background", "Orphan", "nil"}));
   }
   for (const std::string& value : options.dryrun()) {
     if (value != "All" || options.dryrun_size() > 1)

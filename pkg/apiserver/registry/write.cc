@@ -143,6 +143,10 @@ Result<std::optional<Written>> Registry::Impl::UpdateOnce(const RequestContext& 
   if (!current.object && !may_create) return errors::NotFound(kind.group, kind.resource, rc.name);
   ObjectPtr updated = KNARR_TRY(change(current.object.get()));
   auto& metadata = updated->metadata();
+  if (metadata.name().empty()) {
+    return errors::BadRequest(
+        fmt::format("the name of the object ({} based on URL) was undeterminable: name must be provided", rc.name));
+  }
   if (metadata.name() != rc.name) {
     return errors::BadRequest(
         fmt::format("the name of the object ({}) does not match the name on the URL ({})", metadata.name(), rc.name));
@@ -172,7 +176,7 @@ Result<std::optional<Written>> Registry::Impl::UpdateOnce(const RequestContext& 
   if (unconditional && !strategy.AllowUnconditionalUpdate()) {
     const field::ErrorList errors = {field::InvalidLiteral(field::Path("metadata").Child("resourceVersion"), "0x0",
                                                            "must be specified for an update")};
-    return errors::Invalid(kind.group, kind.kind, rc.name, errors);
+    return errors::Invalid(kind.group, kind.resource, rc.name, errors);  // upstream names the resource here
   }
   if (!unconditional && metadata.resourceversion() != old->metadata().resourceversion())
     return errors::Conflict(kind.group, kind.resource, rc.name, errors::kOptimisticLock);
