@@ -9,14 +9,28 @@ second_suite=trixie
 
 say() { printf 'deps: %s\n' "$*"; }
 
+installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'; }
+
+# any_of TEST LINE: the first of the alternatives `a | b` that passes the test.
+any_of() {
+  local package
+  for package in ${2//|/ }; do "$1" "$package" && printf '%s\n' "$package" && return; done
+  return 1
+}
+
+# apt-cache also answers for names that packages merely mention, with nothing.
+known() { [ -n "$(apt-cache show --no-all-versions "$1" 2>/dev/null)" ]; }
+
 install_missing() {
-  local missing=()
-  while read -r package; do
-    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
-  done < <(sed -e 's/#.*//' -e '/^[[:space:]]*$/d' ci/packages.txt)
-  [ "${#missing[@]}" -eq 0 ] && return
-  say "installing ${#missing[@]} packages: ${missing[*]}"
+  local lines=() missing=() line
+  while read -r line; do any_of installed "$line" >/dev/null || lines+=("$line"); done \
+    < <(sed -e 's/#.*//' -e '/^[[:space:]]*$/d' ci/packages.txt)
+  [ "${#lines[@]}" -eq 0 ] && return
   apt-get update -qq
+  for line in "${lines[@]}"; do
+    missing+=("$(any_of known "$line")") || { say "this machine's Debian has none of: $line" >&2; exit 1; }
+  done
+  say "installing ${#missing[@]} packages: ${missing[*]}"
   # policy-rc.d: installing containerd or nginx must not start a service beside one that is running.
   local policy=/usr/sbin/policy-rc.d made=
   if [ ! -e "$policy" ]; then printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy" && made=1; fi
