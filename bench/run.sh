@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What `make bench` calls, after it has built dist/bin and dist/images: both benchmarks, with the optimised build.
-# Figures go to dist/bench/podstart.json and dist/bench/idle.json, the tables to dist/bench/report.txt and the terminal.
+# What `make bench` calls, after it has built dist/bin and dist/images: all benchmarks, with the optimised build.
+# Figures go to dist/bench/{podstart,startup,exit,idle}.json, the tables to dist/bench/report.txt and the terminal.
 #   ROUNDS      rounds of podstart after its warm-up (default 5)
 #   WINDOW      seconds of watching for each number of pods in idle (default 60)
 #   CONTAINERD  versions, "1.6,1.7" (default: all that are there)
@@ -24,5 +24,7 @@ fi
 mkdir -p "$out"
 {
   bench/podstart/podstart.py --raw-cri "$RAW_CRI" --rounds "${ROUNDS:-5}" --containerd "${CONTAINERD:-all}" --out "$out/podstart.json"
+  bench/startup/startup.py --rounds "${ROUNDS:-5}" --containerd "${CONTAINERD:-all}" --out "$out/startup.json"
+  bench/exit/exit.py --containerd "${CONTAINERD:-all}" --out "$out/exit.json"
   bench/idle/idle.py --window "${WINDOW:-60}" --containerd "${CONTAINERD:-all}" --out "$out/idle.json"
 } | tee "$out/report.txt"

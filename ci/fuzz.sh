@@ -1,22 +1,48 @@
 #!/usr/bin/env bash
-# Every fuzz target with libFuzzer for FUZZ_SECONDS (default 30), or only those named: fuzz.sh [//pkg/...:name ...].
-# What it finds is left in dist/fuzz/<name>/ as crash-*; add it to the target's corpus and it is a regression test.
+# Every fuzz target with libFuzzer for FUZZ_SECONDS (default 30), or only those named, by label or by name:
+#   ci/fuzz.sh [//pkg/api/labels:labels_fuzz | labels_fuzz | labels ...]     CLANG: another compiler than ci/packages.txt's
+# What it finds is left in dist/fuzz/<package>/<name>/ as crash-*; add it to the target's corpus and it is a regression test.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+bazel=${BAZEL:-bazel}
 seconds=${FUZZ_SECONDS:-30}
-targets=("$@")
-if [ ${#targets[@]} -eq 0 ]; then
-  mapfile -t targets < <(bazel query 'attr(deps, "fuzz_replay", kind(cc_test, //...))' 2>/dev/null)
+
+fail() { printf 'fuzz.sh: %s\n' "$*" >&2; exit 1; }
+
+# The first of the alternatives in ci/packages.txt that is here.
+clang=${CLANG:-}
+if [ -z "$clang" ]; then
+  for candidate in $(grep -E '^clang-' ci/packages.txt | tr '|' ' '); do
+    command -v "$candidate" >/dev/null && clang=$candidate && break
+  done
 fi
-[ ${#targets[@]} -gt 0 ] || { echo "fuzz.sh: no fuzz target found" >&2; exit 1; }
-bazel build --config=fuzz "${targets[@]}" || exit 1
-bin=$(bazel info --config=fuzz bazel-bin 2>/dev/null)
+[ -n "$clang" ] || fail "no clang on this machine; run: make deps"
+options=(--config=fuzz "--repo_env=CC=$clang")
+
+# all TARGETS that are fuzz targets; a name stands for //...:name or //...:name_fuzz.
+mapfile -t all < <("$bazel" query 'attr(deps, "fuzz_replay", kind(cc_test, //...))' 2>/dev/null)
+[ ${#all[@]} -gt 0 ] || fail "no fuzz target found"
+targets=()
+for wanted in "$@"; do
+  found=()
+  for target in "${all[@]}"; do
+    name=${target##*:}
+    if [ "$wanted" = "$target" ] || [ "$wanted" = "$name" ] || [ "${wanted}_fuzz" = "$name" ]; then found+=("$target"); fi
+  done
+  [ ${#found[@]} -gt 0 ] || fail "no fuzz target $wanted; there are: ${all[*]##*:}"
+  targets+=("${found[@]}")
+done
+[ $# -gt 0 ] || targets=("${all[@]}")
+
+# FUZZ_JOBS: compilers at once.
+"$bazel" build "${options[@]}" ${FUZZ_JOBS:+--jobs="$FUZZ_JOBS"} "${targets[@]}" || exit 1
+bin=$("$bazel" info "${options[@]}" bazel-bin 2>/dev/null)
 failed=0
 for target in "${targets[@]}"; do
   path=${target#//}
   name=${path##*:}
   folder=${path%%:*}
-  work=dist/fuzz/$name
+  work=dist/fuzz/${folder#pkg/}/$name
   mkdir -p "$work/corpus"
   seeds=()
   for seed in "$folder"/testdata/*corpus* "$folder"/corpus "$folder/testdata/$name"; do [ -d "$seed" ] && seeds+=("$seed"); done

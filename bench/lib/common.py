@@ -68,11 +68,11 @@ def end_cleanly_on_signals():
 
 # ---- pods ----------------------------------------------------------------------------------------------------------
 
-def manifest(name):
+def manifest(name, restart_policy="Always"):
     """The kubelet's counterpart of raw_cri's pod: one container of the same image and command, no probes."""
     return json.dumps({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
-        "spec": {"terminationGracePeriodSeconds": 1,
+        "spec": {"terminationGracePeriodSeconds": 1, "restartPolicy": restart_policy,
                  "containers": [{"name": "main", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": COMMAND}]}})
 
 
@@ -85,10 +85,10 @@ class Manifests:
         os.makedirs(self.staging, exist_ok=True)
         self.present = []
 
-    def stage(self, names):
+    def stage(self, names, restart_policy="Always"):
         for name in names:
             with open(f"{self.staging}/{name}.json", "w") as file:
-                file.write(manifest(name))
+                file.write(manifest(name, restart_policy))
 
     def release(self, names):
         """Renames them into place; the Unix time in ms just before the first rename."""

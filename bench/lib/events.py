@@ -26,6 +26,7 @@ class Events:
         self.changed = threading.Condition()
         self.seen = 0
         self.starts = []  # time stamps of /tasks/start: one for each sandbox, one for each container
+        self.exits = []   # the same of /tasks/exit
         self.ended = False
         self.process = subprocess.Popen(node.ctr_command("events"), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -41,6 +42,8 @@ class Events:
                 self.seen += 1
                 if event[1] == "/tasks/start":
                     self.starts.append(event[0])
+                elif event[1] == "/tasks/exit":
+                    self.exits.append(event[0])
                 self.changed.notify_all()
         with self.changed:
             self.ended = True
@@ -58,6 +61,14 @@ class Events:
     def clear(self):
         with self.changed:
             self.starts.clear()
+            self.exits.clear()
+
+    def first_exit(self, timeout):
+        """Until a task has ended since clear(); when the first one did, Unix time in ms."""
+        with self.changed:
+            if not self.changed.wait_for(lambda: self.exits or self.ended, timeout) or not self.exits:
+                raise RuntimeError(f"no process ended within {timeout} s")
+            return min(self.exits)
 
     def wait_starts(self, count, timeout):
         """Until `count` tasks have started since clear(); when the last of them did, Unix time in ms."""

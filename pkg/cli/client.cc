@@ -114,6 +114,9 @@ Result<NodeState> ReadNodeState(const Context& ctx, const KubeletClient& client)
   for (const boost::json::object* bad : Objects(value.as_object(), "badManifests")) {
     state.bad_manifests.push_back({.file = Text(*bad, "file"), .error = Text(*bad, "error"), .since = Text(*bad, "since")});
   }
+  for (const boost::json::object* problem : Objects(value.as_object(), "nodeProblems")) {
+    state.problems.push_back({.reason = Text(*problem, "reason"), .why = Text(*problem, "why"), .next = Text(*problem, "next")});
+  }
   return state;
 }
 

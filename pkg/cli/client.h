@@ -48,9 +48,13 @@ struct PodRow {
 struct ManifestRow {
   std::string file, error, since;
 };
+struct NodeProblemRow {
+  std::string reason, why, next;
+};
 struct NodeState {
   std::vector<PodRow> pods;
   std::vector<ManifestRow> bad_manifests;
+  std::vector<NodeProblemRow> problems;  // of the node itself
 };
 Result<NodeState> ReadNodeState(const Context& ctx, const KubeletClient& client);
 

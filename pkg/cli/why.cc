@@ -24,7 +24,10 @@ int WhyMain(const std::vector<std::string>& args) {
   const Context ctx = Context::Background().WithTimeout(std::chrono::seconds(30));
   const Result<NodeState> state = ReadNodeState(ctx, KubeletClient(arguments.socket));
   if (!state.ok()) return Fail(state.status());
-  bool well = true;
+  bool well = state->problems.empty();
+  for (const NodeProblemRow& problem : state->problems) {
+    std::printf("%s %s: %s\n  next: %s\n", Paint("node", Colour::kBold).c_str(), Paint(problem.reason, Colour::kRed).c_str(), problem.why.c_str(), problem.next.c_str());
+  }
   if (!arguments.words.empty()) {
     const Result<PodRow> pod = FindPod(*state, arguments.ns, arguments.words.front());
     if (!pod.ok()) {

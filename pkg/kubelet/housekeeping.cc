@@ -23,17 +23,19 @@ Housekeeping::~Housekeeping() { Stop(); }
 
 void Housekeeping::Stop() {
   stop_.request_stop();
-  Timer gc, logs, images;  // cancelled without the lock
+  Timer gc, logs, images, certificate;  // cancelled without the lock
   {
     std::lock_guard lock(mutex_);
     stopped_ = true;
     gc = std::move(gc_timer_);
     logs = std::move(log_timer_);
     images = std::move(image_timer_);
+    certificate = std::move(certificate_timer_);
   }
   gc.Cancel();
   logs.Cancel();
   images.Cancel();
+  certificate.Cancel();
   pool_.reset();
 }
 
@@ -51,6 +53,7 @@ void Housekeeping::Every(Timer& timer, Duration interval, void (Housekeeping::*w
 void Housekeeping::Start() {
   Every(log_timer_, options_.log_interval, &Housekeeping::RotateLogs);
   Every(image_timer_, options_.image_interval, &Housekeeping::CollectImages);
+  if (options_.renew_certificate) Every(certificate_timer_, options_.certificate_interval, &Housekeeping::RenewCertificate);
 }
 
 void Housekeeping::KeepImage(std::string image) {

@@ -25,6 +25,8 @@ struct HousekeepingOptions {
   Duration log_interval = std::chrono::seconds(10);      // containerLogMonitorInterval
   Duration image_interval = std::chrono::minutes(5);
   RuntimeManager::ImageGcPolicy image_policy;
+  Duration certificate_interval = std::chrono::hours(24);
+  std::function<void()> renew_certificate = {};  // empty: it is somebody else's
 };
 
 class Housekeeping {
@@ -51,6 +53,7 @@ class Housekeeping {
   void CollectContainers();
   void CollectImages();
   void RotateLogs();
+  void RenewCertificate() { options_.renew_certificate(); }
   void CleanOrphans();
   void Every(Timer& timer, Duration interval, void (Housekeeping::*work)());
 
@@ -66,7 +69,7 @@ class Housekeeping {
   std::string pause_image_;
   std::set<std::string> desired_images_;
   bool orphans_cleaned_ = false, gc_requested_ = false, stopped_ = false;
-  Timer gc_timer_, log_timer_, image_timer_;
+  Timer gc_timer_, log_timer_, image_timer_, certificate_timer_;
   std::optional<ElasticPool> pool_;
 };
 

@@ -1,6 +1,8 @@
 #include "pkg/kubelet/kubelet.h"
 
+#include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <optional>
 
 #include "pkg/base/file.h"
@@ -18,6 +20,7 @@
 #include "pkg/kubelet/network/cni_relay.h"
 #include "pkg/kubelet/network/pod_network.h"
 #include "pkg/kubelet/nodeinfo/nodeinfo.h"
+#include "pkg/kubelet/nodeinfo/reservation.h"
 #include "pkg/kubelet/pleg/pleg.h"
 #include "pkg/kubelet/pod_metrics.h"
 #include "pkg/kubelet/podworker/pod_workers.h"
@@ -54,6 +57,14 @@ class ManifestObjects : public ObjectGetter {
   std::atomic<const ObjectGetter*> source_ = nullptr;
 };
 
+// Without the file the kernel's default for 64 bits is as good a guess as any.
+int64_t PidMax() {
+  const std::string text = ReadFile("/proc/sys/kernel/pid_max", 64).value_or("");
+  int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value > 0 ? value : 4194304;
+}
+
 }  // namespace
 
 // In order of construction; destroyed in reverse, so whatever calls another part is gone before that part is.
@@ -67,9 +78,10 @@ struct Kubelet::Parts {
   Status StartServer();
   Status WaitForRuntime(const Context& ctx);
   Status RecoverFromLastRun(const Context& ctx);
-  Status StartSources();
+  void MakeSources();
+  Status EnsureCertificate();
   void Relist();
-  std::string PauseImage(const Context& ctx) const;
+  Status ReadRuntimeFacts(const Context& ctx, std::string* pause_image);
 
   const KubeletOptions options;
   Clock& clock;
@@ -77,6 +89,8 @@ struct Kubelet::Parts {
   std::stop_source stop;
   metrics::Registry registry;
   NodeInfo node;
+  Reserved reserved;
+  std::atomic<bool> recursive_read_only_mounts = false;
   std::unique_ptr<cri::CriRuntime> cri;
   std::unique_ptr<EventStore> events;
   ManifestObjects objects;
@@ -123,8 +137,12 @@ Status Kubelet::Run(const Context& ctx) {
 
 Status Kubelet::Parts::Start(const Context& ctx) {
   for (const std::string& warning : options.warnings) log.Warning("Option", {{"warning", warning}});
+  if (options.cgroups.fail_swap_on) KNARR_TRY(CheckSwap("/proc/swaps"));
   KNARR_TRY(MakeDirectories());
   node = KNARR_TRY_CTX(ReadNodeInfo(options.node.node_ips, options.root_dir), "read the facts of this node");
+  node.max_pods = options.pods.max_pods;
+  if (options.pods.pods_per_core > 0) node.max_pods = std::min<int64_t>(node.max_pods, options.pods.pods_per_core * node.cpus);
+  reserved = KNARR_TRY(TotalReserved(node, options.cgroups.system_reserved, options.cgroups.kube_reserved));
   events = std::make_unique<EventStore>(clock, log);
   cri = KNARR_TRY_CTX(cri::Connect({.endpoint = options.runtime.container_runtime_endpoint,
                                     .image_endpoint = options.runtime.image_service_endpoint,
@@ -132,10 +150,11 @@ Status Kubelet::Parts::Start(const Context& ctx) {
                       "container runtime endpoint {}", options.runtime.container_runtime_endpoint);
   KNARR_TRY(StartNetwork(ctx));
   KNARR_TRY(StartPodMachinery());
+  MakeSources();
   KNARR_TRY(StartServer());
   KNARR_TRY(WaitForRuntime(ctx));
   KNARR_TRY(RecoverFromLastRun(ctx));
-  KNARR_TRY(StartSources());
+  KNARR_TRY(sources->Start());
   housekeeping->Start();
   return {};
 }
@@ -180,15 +199,23 @@ Status Kubelet::Parts::StartNetwork(const Context& ctx) {
 }
 
 Status Kubelet::Parts::StartPodMachinery() {
+  const auto& enforced = options.cgroups.enforce_node_allocatable;
+  PodsLimits limits;
+  if (std::find(enforced.begin(), enforced.end(), "pods") != enforced.end()) limits = LimitsForPods(node, reserved, PidMax());
   cgroups = KNARR_TRY_CTX(CgroupManager::Create({.cgroup_root = options.cgroups.cgroup_root,
                                                  .cgroups_per_qos = options.cgroups.cgroups_per_qos,
                                                  .cpu_cfs_quota = options.pods.cpu_cfs_quota,
                                                  .cpu_cfs_quota_period_us = static_cast<uint64_t>(
                                                      std::chrono::duration_cast<std::chrono::microseconds>(options.pods.cpu_cfs_quota_period).count()),
-                                                 .pod_pids_limit = options.pods.pod_pids_limit}),
+                                                 .pod_pids_limit = options.pods.pod_pids_limit,
+                                                 .pods_milli_cpu = limits.milli_cpu,
+                                                 .pods_memory = limits.memory,
+                                                 .pods_pids = limits.pids,
+                                                 .single_process_oom_kill = options.cgroups.single_process_oom_kill.value_or(false)}),
                           "cgroups");
   KNARR_TRY_CTX(cgroups->EnsureRoots(), "create the cgroups of the QoS classes");
-  volumes = VolumeManager::Create({.root_dir = options.root_dir, .node_name = options.node.node_name, .node_allocatable = node.Allocatable()}, objects);
+  volumes = VolumeManager::Create({.root_dir = options.root_dir, .node_name = options.node.node_name, .node_allocatable = node.Allocatable(reserved),
+                                   .recursive_read_only_mounts = [this] { return recursive_read_only_mounts.load(); }}, objects);
   probe_pool.emplace("prober", kProbeThreads);
   probing = std::make_unique<Probing>(*probe_pool, clock, *events, log);
   const Duration restart_cap = options.pods.max_container_restart_period.value_or(std::chrono::minutes(5));
@@ -211,7 +238,7 @@ Status Kubelet::Parts::StartPodMachinery() {
        .min_container_age = options.pods.minimum_container_ttl,
        .allowed_unsafe_sysctls = options.pods.allowed_unsafe_sysctls,
        .pause_image = options.runtime.pod_infra_container_image,
-       .node_allocatable = node.Allocatable()},
+       .node_allocatable = node.Allocatable(reserved)},
       {.cri = *cri,
        .clock = clock,
        .events = *events,
@@ -219,8 +246,8 @@ Status Kubelet::Parts::StartPodMachinery() {
        .cgroups = *cgroups,
        .objects = objects,
        .probes = *probing,
-       .network_settings = [this](const core::Pod& pod) -> Result<PodNetworkSettings> {
-         PodNetwork::Settings settings = KNARR_TRY(pod_network->SettingsFor(pod));
+       .network_settings = [this](const core::Pod& pod, bool new_sandbox) -> Result<PodNetworkSettings> {
+         PodNetwork::Settings settings = KNARR_TRY(pod_network->SettingsFor(pod, new_sandbox));
          return PodNetworkSettings{.hostname = std::move(settings.hostname),
                                    .dns_servers = std::move(settings.dns.servers),
                                    .dns_searches = std::move(settings.dns.searches),
@@ -231,6 +258,10 @@ Status Kubelet::Parts::StartPodMachinery() {
        .http_get_hook =
            [](const Context& ctx, const core::HTTPGetAction& action, const HookTarget& target) {
              return RunHttpGetHook(ctx, action, {.pod_ip = target.pod_ip, .container_id = {}, .named_ports = target.named_ports});
+           },
+       .long_wait =
+           [this](const std::string& uid, bool begins) {
+             if (workers) workers->LongWait(uid, begins);
            }});
   housekeeping = std::make_unique<Housekeeping>(
       HousekeepingOptions{.root_dir = options.root_dir,
@@ -238,7 +269,13 @@ Status Kubelet::Parts::StartPodMachinery() {
                           .image_policy = {.high_threshold_percent = options.images.gc_high_threshold_percent,
                                            .low_threshold_percent = options.images.gc_low_threshold_percent,
                                            .min_age = options.images.minimum_gc_age,
-                                           .max_age = options.images.maximum_gc_age}},
+                                           .max_age = options.images.maximum_gc_age},
+                          .renew_certificate = options.server.enable_server && options.server.tls_cert_file.empty()
+                                                   ? std::function<void()>([this] {
+                                                       const Status status = EnsureCertificate();
+                                                       if (!status.ok()) log.Error(status, "Could not renew the serving certificate");
+                                                     })
+                                                   : std::function<void()>()},
       *runtime, *volumes, *cgroups, clock, log);
   workers = std::make_unique<PodWorkers>(
       PodWorkerDependencies{.runtime = *runtime,
@@ -258,6 +295,7 @@ Status Kubelet::Parts::StartPodMachinery() {
                                 },
                             .request_gc = [this] { housekeeping->RequestContainerGc(); },
                             .host_ips = node.ips,
+                            .max_pods = static_cast<int>(node.max_pods),
                             .log = log},
       kPodThreads);
   probing->Connect(*workers, *runtime);
@@ -275,9 +313,8 @@ Status Kubelet::Parts::StartServer() {
                                                     .events = *events,
                                                     .probing = *probing,
                                                     .clock = clock,
-                                                    .sources = [this]() -> std::shared_ptr<const DesiredState> {
-                                                      return sources ? sources->Current() : nullptr;
-                                                    }});
+                                                    .sources = *sources,
+                                                    .network = cni.get()});
   metrics::AddProcessMetrics(registry);
   RegisterPodMetrics(registry, *workers);
   server_pool.emplace("server", kServerThreads);
@@ -303,14 +340,21 @@ Status Kubelet::Parts::StartServer() {
                                    .cipher_suites = options.server.tls_cipher_suites};
     if (tls_options.cert_file.empty()) {
       KNARR_TRY(MakeDirs(options.server.cert_dir, 0755));
-      KNARR_TRY_CTX(tls::EnsureSelfSigned({.dir = options.server.cert_dir, .host = options.node.node_name, .alternates = node.ips}, clock),
-                    "make a serving certificate in {}", options.server.cert_dir);
+      KNARR_TRY(EnsureCertificate());
       tls_options.cert_file = options.server.cert_dir + "/kubelet.crt";
       tls_options.key_file = options.server.cert_dir + "/kubelet.key";
     }
     server_options.tls = KNARR_TRY_CTX(tls::ServerConfig::New(std::move(tls_options), clock), "TLS of the kubelet's server");
   }
   server = KNARR_TRY_CTX(KubeletServer::Start(std::move(server_options), *view, *authorizer, *server_pool, clock, log), "start the kubelet's server");
+  return {};
+}
+
+// The files are read again when they change: nothing else is to be done for a renewed one.
+Status Kubelet::Parts::EnsureCertificate() {
+  const bool made = KNARR_TRY_CTX(tls::EnsureSelfSigned({.dir = options.server.cert_dir, .host = options.node.node_name, .alternates = node.ips}, clock),
+                                  "make a serving certificate in {}", options.server.cert_dir);
+  if (made) log.Info("Made a serving certificate", {{"directory", options.server.cert_dir}});
   return {};
 }
 
@@ -332,9 +376,13 @@ Status Kubelet::Parts::WaitForRuntime(const Context& ctx) {
   }
 }
 
-std::string Kubelet::Parts::PauseImage(const Context& ctx) const {
-  const auto status = cri->GetStatus(ctx, /*verbose=*/true);
-  return status.ok() ? SandboxImageOf(*status) : "";
+Status Kubelet::Parts::ReadRuntimeFacts(const Context& ctx, std::string* pause_image) {
+  const auto status = KNARR_TRY(cri->GetStatus(ctx, /*verbose=*/true));
+  *pause_image = SandboxImageOf(status);
+  for (const auto& handler : status.runtime_handlers()) {
+    if (handler.name().empty()) recursive_read_only_mounts = handler.features().recursive_read_only_mounts();
+  }
+  return {};
 }
 
 Status Kubelet::Parts::RecoverFromLastRun(const Context& ctx) {
@@ -352,9 +400,9 @@ Status Kubelet::Parts::RecoverFromLastRun(const Context& ctx) {
                                               {"namespaces", garbage->namespaces_removed}});
     }
   }
-  std::string pause = options.runtime.pod_infra_container_image;
-  if (pause.empty()) pause = PauseImage(ctx);
-  housekeeping->KeepImage(pause);
+  std::string pause;
+  if (const Status status = ReadRuntimeFacts(ctx, &pause); !status.ok()) log.Error(status, "Could not read the status of the container runtime");
+  housekeeping->KeepImage(options.runtime.pod_infra_container_image.empty() ? pause : options.runtime.pod_infra_container_image);
   workers->SetObserved(KNARR_TRY_CTX(runtime->ListPods(ctx), "list pods of the container runtime"));
   pleg = std::make_unique<Pleg>(*cri, clock,
                                 Pleg::Callbacks{.on_change = [this](const std::string& uid) { workers->Wake(uid, /*relist=*/true); },
@@ -370,7 +418,7 @@ void Kubelet::Parts::Relist() {
   else if (!ctx.Cancelled()) log.Error(pods.status(), "Could not list the pods of the container runtime");
 }
 
-Status Kubelet::Parts::StartSources() {
+void Kubelet::Parts::MakeSources() {
   sources = PodConfig::Create({.static_pod_path = options.sources.static_pod_path,
                                .static_pod_url = options.sources.static_pod_url,
                                .static_pod_url_header = options.sources.static_pod_url_header,
@@ -388,7 +436,6 @@ Status Kubelet::Parts::StartSources() {
                                 workers->SetDesired(std::move(desired));
                               });
   objects.Set(sources.get());
-  return sources->Start();
 }
 
 }  // namespace knarr::kubelet

@@ -8,6 +8,7 @@
 
 #include "pkg/api/codec/codec.h"
 #include "pkg/cri/runtime.h"
+#include "pkg/kubelet/health.h"
 #include "pkg/kubelet/why.h"
 
 namespace knarr::kubelet {
@@ -151,7 +152,7 @@ std::string LocalView::RunningPodsJson() {
 
 std::vector<LocalPod> LocalView::LocalPods() {
   std::vector<LocalPod> pods;
-  const std::shared_ptr<const DesiredState> desired = parts_.sources();
+  const std::shared_ptr<const DesiredState> desired = parts_.sources.Current();
   for (const PodWorkers::Snapshot& snapshot : parts_.workers.List()) {
     const std::vector<Event> events = parts_.events.List(snapshot.ns, snapshot.name);
     const Explanation explanation = ExplainPod(snapshot, events, desired ? desired->problems : std::vector<ManifestProblem>{});
@@ -189,7 +190,7 @@ std::vector<LocalPod> LocalView::LocalPods() {
 
 std::vector<BadManifest> LocalView::BadManifests() {
   std::vector<BadManifest> bad;
-  const std::shared_ptr<const DesiredState> desired = parts_.sources();
+  const std::shared_ptr<const DesiredState> desired = parts_.sources.Current();
   if (!desired) return bad;
   for (const ManifestProblem& problem : desired->problems) bad.push_back({.file = problem.file, .error = problem.ToString(), .since = problem.since});
   return bad;
@@ -290,7 +291,22 @@ Result<stats::Summary> LocalView::StatsSummary(const Context& ctx, bool only_cpu
 
 std::string LocalView::ConfigJson() { return parts_.options.kubelet_config_json; }
 
-Status LocalView::SyncLoopHealthy() { return {}; }
+Status LocalView::SyncLoopHealthy() {
+  return SyncLoopHealth(parts_.workers.LongestPass(), parts_.sources.Busy(), parts_.options.sources.sync_frequency);
+}
+
+std::vector<NodeProblem> LocalView::NodeProblems(const Context& ctx) {
+  if (!parts_.network) return {};
+  // Some networks are asked by running a plugin: not for everybody who looks at the pods.
+  constexpr Duration kFresh = std::chrono::seconds(2);
+  const std::lock_guard lock(network_mutex_);
+  const MonoTime now = parts_.clock.Monotonic();
+  if (!network_asked_ || now - *network_asked_ >= kFresh) {
+    network_problems_ = ExplainNetwork(parts_.network->Condition(ctx));
+    network_asked_ = now;
+  }
+  return network_problems_;
+}
 
 std::string LocalView::ProbeMetrics() { return parts_.probing.Metrics(); }
 

@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +12,7 @@
 #include "pkg/kubelet/config/config.h"
 #include "pkg/kubelet/events/events.h"
 #include "pkg/kubelet/kuberuntime/kuberuntime.h"
+#include "pkg/kubelet/network/cni_relay.h"
 #include "pkg/kubelet/nodeinfo/nodeinfo.h"
 #include "pkg/kubelet/options/options.h"
 #include "pkg/kubelet/podworker/pod_workers.h"
@@ -37,7 +40,8 @@ struct LocalViewParts {
   EventStore& events;
   Probing& probing;
   Clock& clock;
-  std::function<std::shared_ptr<const DesiredState>()> sources;
+  PodConfig& sources;
+  CniRelayServer* network = nullptr;  // null: the runtime executes CNI itself
 };
 
 class LocalView : public KubeletView {
@@ -48,6 +52,7 @@ class LocalView : public KubeletView {
   std::string RunningPodsJson() override;
   std::vector<LocalPod> LocalPods() override;
   std::vector<BadManifest> BadManifests() override;
+  std::vector<NodeProblem> NodeProblems(const Context& ctx) override;
   Result<ContainerRef> FindContainer(const std::string& pod_namespace, const std::string& pod, const std::string& container,
                                      bool previous) override;
   Result<ContainerRef> FindPod(const std::string& pod_namespace, const std::string& pod) override;
@@ -68,6 +73,9 @@ class LocalView : public KubeletView {
   Result<PodWorkers::Snapshot> Find(const std::string& pod_namespace, const std::string& pod) const;
 
   LocalViewParts parts_;
+  std::mutex network_mutex_;
+  std::optional<MonoTime> network_asked_;
+  std::vector<NodeProblem> network_problems_;  // as of network_asked_
   stats::Collector collector_;
 };
 

@@ -87,6 +87,9 @@ Explanation ExplainPod(const PodWorkers::Snapshot& pod, const std::vector<Event>
     return {"Terminating", pod.last_error.empty() ? "it is being stopped" : fmt::format("it cannot be stopped: {}", pod.last_error),
             "wait; it is tried again by itself"};
   }
+  if (pod.status.phase() == "Failed" && pod.status.reason() == "OutOfpods") {
+    return {"OutOfpods", pod.status.message(), "remove a manifest, or raise maxPods; it starts by itself when there is room"};
+  }
   if (pod.phase == PodWorkers::Phase::kWaiting) {
     return {"Waiting", pod.waits_for.empty() ? "it has not been looked at yet" : pod.waits_for,
             pod.last_error.empty() ? "wait, or see why the pod it waits for is not Ready" : "correct the new manifest; the previous version is untouched"};
@@ -101,7 +104,8 @@ Explanation ExplainPod(const PodWorkers::Snapshot& pod, const std::vector<Event>
     if (container.state().has_running() && !container.ready()) {
       const Event* warning = LastWarning(events);
       return {"NotReady",
-              warning ? fmt::format("container {} runs and is not ready: {}", container.name(), warning->message)
+              warning ? fmt::format("container {} runs and is not ready: {}{}", container.name(), warning->message,
+                                    warning->message.ends_with("probe failed: ") ? "its command printed nothing" : "")
                       : fmt::format("container {} runs and its readiness probe has not succeeded yet", container.name()),
               fmt::format("look at its output: knarr logs {} -c {}", pod.name, container.name())};
     }

@@ -78,6 +78,32 @@ BOOST_AUTO_TEST_CASE(a_container_that_fails_its_readiness_probe_quotes_the_probe
   BOOST_TEST(e.why == "container app runs and is not ready: Readiness probe failed: HTTP probe failed with statuscode: 503");
 }
 
+BOOST_AUTO_TEST_CASE(a_probe_whose_command_printed_nothing_is_said_so) {
+  auto pod = Running();
+  auto* app = pod.status.add_containerstatuses();
+  app->set_name("app");
+  app->mutable_state()->mutable_running();
+  Event event;
+  event.type = EventType::kWarning;
+  event.reason = "Unhealthy";
+  event.message = "Readiness probe failed: ";
+  BOOST_TEST(ExplainPod(pod, {event}, {}).why ==
+             "container app runs and is not ready: Readiness probe failed: its command printed nothing");
+}
+
+BOOST_AUTO_TEST_CASE(a_pod_beyond_max_pods_says_what_to_do) {
+  auto pod = Running();
+  pod.phase = PodWorkers::Phase::kWaiting;
+  pod.waits_for = "waiting for another pod to end: maxPods is reached";
+  pod.status.set_phase("Failed");
+  pod.status.set_reason("OutOfpods");
+  pod.status.set_message("Pod was rejected: Node didn't have enough resource: pods, requested: 1, used: 2, capacity: 2");
+  const Explanation e = ExplainPod(pod, {}, {});
+  BOOST_TEST(e.reason == "OutOfpods");
+  BOOST_TEST(e.why == pod.status.message());
+  BOOST_TEST(!e.next.empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_waiting_pod_names_what_it_waits_for) {
   auto pod = Running();
   pod.phase = PodWorkers::Phase::kWaiting;

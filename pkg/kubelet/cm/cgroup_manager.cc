@@ -39,6 +39,7 @@ class Manager : public CgroupManager {
     all.cpu_shares = MilliCpuToShares(
         options_.pods_milli_cpu > 0 ? options_.pods_milli_cpu : 1000 * std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
     if (options_.pods_memory > 0) all.memory = static_cast<int64_t>(options_.pods_memory);
+    if (options_.pods_pids > 0) all.pids = options_.pods_pids;
     KNARR_TRY(fs_->Apply(root_, all));
     CgroupLimits least;
     least.cpu_shares = MilliCpuToShares(0);

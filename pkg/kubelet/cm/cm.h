@@ -29,6 +29,7 @@ struct CgroupManagerOptions {
   // Node allocatable, for /kubepods as a whole (enforceNodeAllocatable: pods).
   int64_t pods_milli_cpu = 0;            // 0: all CPUs
   uint64_t pods_memory = 0;              // bytes; 0: no limit
+  int64_t pods_pids = 0;                 // 0: no limit
   bool single_process_oom_kill = false;  // cgroup v2: an OOM kill takes one process instead of the container
 };
 

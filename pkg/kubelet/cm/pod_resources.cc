@@ -1,7 +1,6 @@
 #include "pkg/kubelet/cm/pod_resources.h"
 
 #include <algorithm>
-#include <array>
 #include <string>
 
 #include "pkg/api/resource/quantity.h"
@@ -53,35 +52,13 @@ void ForEachContainer(const core::PodSpec& spec, const Fn& fn) {
   for (const core::Container& container : spec.initcontainers()) fn(container);
 }
 
-PodQos ComputeQos(const core::PodSpec& spec) {
-  const std::array<std::string, 2> names{"cpu", "memory"};
-  bool any = false, guaranteed = true;
-  std::array<Quantity, 2> requests, limits;
-  ForEachContainer(spec, [&](const core::Container& container) {
-    for (size_t i = 0; i < names.size(); ++i) {
-      const Quantity request = Find(container.resources().requests(), names[i]);
-      const Quantity limit = Find(container.resources().limits(), names[i]);
-      any = any || request.Sign() > 0 || limit.Sign() > 0;
-      if (limit.Sign() <= 0) guaranteed = false;
-      if (request.Sign() > 0) requests[i] = requests[i] + request;
-      if (limit.Sign() > 0) limits[i] = limits[i] + limit;
-    }
-  });
-  if (!any) return PodQos::kBestEffort;
-  return guaranteed && requests == limits ? PodQos::kGuaranteed : PodQos::kBurstable;
-}
-
 }  // namespace
 
 PodQos PodQosOf(const core::Pod& pod) {
   for (const PodQos qos : {PodQos::kGuaranteed, PodQos::kBurstable, PodQos::kBestEffort}) {
-    if (pod.status().qosclass() == PodQosName(qos)) return qos;
+    if (pod.status().qosclass() == api::ToString(qos)) return qos;
   }
-  return ComputeQos(pod.spec());
-}
-
-std::string_view PodQosName(PodQos qos) {
-  return qos == PodQos::kGuaranteed ? "Guaranteed" : qos == PodQos::kBurstable ? "Burstable" : "BestEffort";
+  return api::ComputeQosClass(pod);
 }
 
 PodResources ComputePodResources(const core::Pod& pod) {

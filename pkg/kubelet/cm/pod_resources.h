@@ -1,4 +1,4 @@
-// What a pod asks for as a whole, and its class.
+// What a pod asks for as a whole.
 // Mirrors: k8s.io/component-helpers/resource (PodRequests, PodLimits), pkg/apis/core/v1/helper/qos,
 // pkg/kubelet/cm/helpers_linux.go (ResourceConfigForPod), pkg/kubelet/types/pod_update.go (IsCriticalPod)
 #pragma once
@@ -8,16 +8,15 @@
 #include <string_view>
 
 #include "k8s.io/api/core/v1/generated.pb.h"
+#include "pkg/api/core/validation.h"
 #include "pkg/api/types.h"
 
 namespace knarr::kubelet {
 
-enum class PodQos { kGuaranteed, kBurstable, kBestEffort };
+using PodQos = api::QosClass;
 
 // status.qosClass if it is set, else computed from the spec.
 PodQos PodQosOf(const core::Pod& pod);
-// "Guaranteed", "Burstable", "BestEffort".
-std::string_view PodQosName(PodQos qos);
 
 // Sums over the containers, the init containers' maximum, sidecars counted where they run, and the overhead.
 struct PodResources {

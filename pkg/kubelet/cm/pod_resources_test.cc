@@ -29,29 +29,29 @@ core::Pod PodWith(const Values& requests, const Values& limits) {
 BOOST_AUTO_TEST_SUITE(pod_resources)
 
 BOOST_AUTO_TEST_CASE(a_pod_without_requests_is_best_effort) {
-  BOOST_TEST(PodQosName(PodQosOf(PodWith({}, {}))) == "BestEffort");
-  BOOST_TEST(PodQosName(PodQosOf(PodWith({{"cpu", "0"}}, {}))) == "BestEffort");
-  BOOST_TEST(PodQosName(PodQosOf(PodWith({{"nvidia.com/gpu", "1"}}, {{"nvidia.com/gpu", "1"}}))) == "BestEffort");
+  BOOST_TEST(api::ToString(PodQosOf(PodWith({}, {}))) == "BestEffort");
+  BOOST_TEST(api::ToString(PodQosOf(PodWith({{"cpu", "0"}}, {}))) == "BestEffort");
+  BOOST_TEST(api::ToString(PodQosOf(PodWith({{"nvidia.com/gpu", "1"}}, {{"nvidia.com/gpu", "1"}}))) == "BestEffort");
 }
 
 BOOST_AUTO_TEST_CASE(equal_requests_and_limits_of_both_resources_are_guaranteed) {
-  BOOST_TEST(PodQosName(PodQosOf(PodWith({{"cpu", "1"}, {"memory", "1Gi"}},
+  BOOST_TEST(api::ToString(PodQosOf(PodWith({{"cpu", "1"}, {"memory", "1Gi"}},
                                          {{"cpu", "1000m"}, {"memory", "1024Mi"}}))) == "Guaranteed");
-  BOOST_TEST(PodQosName(PodQosOf(PodWith({{"cpu", "1"}}, {{"cpu", "1"}}))) == "Burstable");
-  BOOST_TEST(PodQosName(PodQosOf(PodWith({{"cpu", "1"}, {"memory", "1Gi"}}, {{"cpu", "2"}, {"memory", "1Gi"}}))) ==
+  BOOST_TEST(api::ToString(PodQosOf(PodWith({{"cpu", "1"}}, {{"cpu", "1"}}))) == "Burstable");
+  BOOST_TEST(api::ToString(PodQosOf(PodWith({{"cpu", "1"}, {"memory", "1Gi"}}, {{"cpu", "2"}, {"memory", "1Gi"}}))) ==
              "Burstable");
 }
 
 BOOST_AUTO_TEST_CASE(an_init_container_without_limits_makes_a_pod_burstable) {
   core::Pod pod = PodWith({{"cpu", "1"}, {"memory", "1Gi"}}, {{"cpu", "1"}, {"memory", "1Gi"}});
   Add(pod.mutable_spec()->add_initcontainers(), "init", {}, {});
-  BOOST_TEST(PodQosName(PodQosOf(pod)) == "Burstable");
+  BOOST_TEST(api::ToString(PodQosOf(pod)) == "Burstable");
 }
 
 BOOST_AUTO_TEST_CASE(the_class_in_the_status_wins) {
   core::Pod pod = PodWith({}, {});
   pod.mutable_status()->set_qosclass("Guaranteed");
-  BOOST_TEST(PodQosName(PodQosOf(pod)) == "Guaranteed");
+  BOOST_TEST(api::ToString(PodQosOf(pod)) == "Guaranteed");
 }
 
 BOOST_AUTO_TEST_CASE(requests_count_sidecars_with_the_containers_and_the_largest_init_step) {

@@ -65,6 +65,10 @@ class PodConfigImpl final : public PodConfig {
     const std::lock_guard lock(mutex_);
     return current_;
   }
+  Duration Busy() const override {
+    const std::lock_guard lock(mutex_);
+    return busy_since_ ? clock_.Monotonic() - *busy_since_ : Duration::zero();
+  }
   void Rescan() override;
   Result<std::shared_ptr<const core::ConfigMap>> GetConfigMap(const std::string& ns,
                                                               const std::string& name) const override;
@@ -77,6 +81,10 @@ class PodConfigImpl final : public PodConfig {
   void Publish();
   void LogProblems(const DesiredState& before, const DesiredState& after) const;
   void Wake() const;
+  void SetBusy(bool busy) {
+    const std::lock_guard lock(mutex_);
+    busy_since_ = busy ? std::optional(clock_.Monotonic()) : std::nullopt;
+  }
 
   const PodConfigOptions options_;
   Clock& clock_;
@@ -88,6 +96,7 @@ class PodConfigImpl final : public PodConfig {
   std::shared_ptr<const DesiredState> current_ = std::make_shared<DesiredState>();
   bool started_ = false, stopped_ = false;
   uint64_t rescans_wanted_ = 0, rescans_done_ = 0;
+  std::optional<MonoTime> busy_since_;
 
   UniqueFd wake_, mounts_;
   // The loop thread's own.
@@ -145,6 +154,7 @@ void PodConfigImpl::Rescan() {
 }
 
 void PodConfigImpl::Loop(std::stop_token stop) {
+  SetBusy(true);
   if (files_) files_->Rescan();
   Publish();
   {
@@ -155,8 +165,10 @@ void PodConfigImpl::Loop(std::stop_token stop) {
   while (!stop.stop_requested()) {
     if (files_) files_->SaveLastGood();
     ArmTimer();
+    SetBusy(false);
     Wait();
-    if (stop.stop_requested()) return;
+    SetBusy(true);
+    if (stop.stop_requested()) break;
     uint64_t rescan = 0;
     {
       const std::lock_guard lock(mutex_);
@@ -174,6 +186,7 @@ void PodConfigImpl::Loop(std::stop_token stop) {
       changed_.notify_all();
     }
   }
+  SetBusy(false);
 }
 
 void PodConfigImpl::ArmTimer() {

@@ -85,6 +85,8 @@ class PodConfig : public ObjectGetter {
   virtual Status Start() = 0;
   virtual void Stop() = 0;
   virtual std::shared_ptr<const DesiredState> Current() const = 0;
+  // For how long the thread has been at its present pass, on_change included; zero while it waits.
+  virtual Duration Busy() const = 0;
   // Rescan now and return once the result is reported (tests, SIGHUP). Not for use within on_change.
   virtual void Rescan() = 0;
 };

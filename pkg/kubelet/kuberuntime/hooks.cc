@@ -1,6 +1,7 @@
 // postStart and preStop hooks. Mirrors: pkg/kubelet/lifecycle/handlers.go
 #include <algorithm>
 
+#include "pkg/kubelet/kuberuntime/long_wait.h"
 #include "pkg/kubelet/kuberuntime/manager.h"
 #include "pkg/kubelet/kuberuntime/names.h"
 #include "pkg/kubelet/kuberuntime/wait.h"
@@ -26,6 +27,7 @@ Status RuntimeManagerImpl::RunHook(const Context& ctx, const core::Pod& pod, con
     return Error(Code::kUnknown, "{} lifecycle hook ({}) for Container \"{}\" in Pod \"{}\" failed - error: {}, message: \"{}\"", kind,
                  what, container.name(), FormatPod(pod), error, output);
   };
+  const LongWait wait(deps_.long_wait, pod.metadata().uid());
   if (hook.has_exec()) {
     const std::vector<std::string> command(hook.exec().command().begin(), hook.exec().command().end());
     const auto result = Exec(ctx, id, command, limit.value_or(Duration::zero()));

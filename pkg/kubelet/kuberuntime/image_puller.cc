@@ -53,11 +53,12 @@ WaitingReason Evaluate(const std::string& image, const Status& error) {
 }  // namespace
 
 ImagePuller::ImagePuller(const RuntimeManagerOptions& options, cri::CriRuntime& cri, Clock& clock, EventRecorder& events,
-                         const ObjectGetter& objects)
+                         const ObjectGetter& objects, const LongWaitFunction& long_wait)
     : cri_(cri),
       clock_(clock),
       events_(events),
       objects_(objects),
+      long_wait_(long_wait),
       backoff_(clock, options.backoff_base, options.backoff_max),
       gate_(options.serialize_image_pulls ? 1 : options.max_parallel_image_pulls),
       qps_(options.registry_qps),
@@ -127,6 +128,7 @@ PullOutcome ImagePuller::Pull(const Context& ctx, const core::Pod& pod, const co
     return {std::nullopt, std::move(why), backoff_.Get(key)};
   };
 
+  const LongWait wait(long_wait_, pod.metadata().uid());
   bool waited = false;
   auto pass = gate_.Enter(ctx, std::nullopt, &waited);
   if (!pass.ok()) return fail(pass.status());

@@ -13,6 +13,7 @@
 #include "pkg/kubelet/kuberuntime/gate.h"
 #include "pkg/kubelet/kuberuntime/keyring.h"
 #include "pkg/kubelet/kuberuntime/kuberuntime.h"
+#include "pkg/kubelet/kuberuntime/long_wait.h"
 #include "pkg/kubelet/kuberuntime/security_context.h"
 
 namespace knarr::kubelet {
@@ -31,7 +32,8 @@ struct PullOutcome {
 
 class ImagePuller {
  public:
-  ImagePuller(const RuntimeManagerOptions& options, cri::CriRuntime& cri, Clock& clock, EventRecorder& events, const ObjectGetter& objects);
+  ImagePuller(const RuntimeManagerOptions& options, cri::CriRuntime& cri, Clock& clock, EventRecorder& events, const ObjectGetter& objects,
+              const LongWaitFunction& long_wait = {});
 
   // sandbox may be null (for pulls ahead of the sandbox).
   PullOutcome Ensure(const Context& ctx, const core::Pod& pod, const core::Container& container,
@@ -53,6 +55,7 @@ class ImagePuller {
   Clock& clock_;
   EventRecorder& events_;
   const ObjectGetter& objects_;
+  const LongWaitFunction long_wait_;
   Backoff backoff_;
   Gate gate_;
   const double qps_;

@@ -1,6 +1,7 @@
 // Stopping containers and sandboxes.
 #include <algorithm>
 
+#include "pkg/kubelet/kuberuntime/long_wait.h"
 #include "pkg/kubelet/kuberuntime/manager.h"
 #include "pkg/kubelet/kuberuntime/names.h"
 #include "pkg/kubelet/kuberuntime/termination_order.h"
@@ -95,6 +96,7 @@ Status RuntimeManagerImpl::KillContainer(const Context& ctx, const core::Pod* po
       ContainerEvent(*pod, *container, EventType::kWarning, "FailedPreStopHook", "PreStopHook failed");
     }
   }
+  const LongWait wait(deps_.long_wait, pod->metadata().uid());
   if (order && left() > 0) order->WaitForTurn(ctx, target.name, std::chrono::seconds(left()));
   const int64_t minimum = target.grace == 0 ? 0 : kMinimumGraceSeconds;
   const Status error = deps_.cri.StopContainer(ctx, target.id, std::chrono::seconds(std::max(left(), minimum)));

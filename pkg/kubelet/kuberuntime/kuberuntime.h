@@ -91,12 +91,15 @@ struct RuntimeDependencies {
   CgroupManager& cgroups;
   const ObjectGetter& objects;
   const ProbeResults& probes;
-  std::function<Result<PodNetworkSettings>(const core::Pod&)> network_settings;
+  // new_sandbox: the pod starts, so what the user should know is said now.
+  std::function<Result<PodNetworkSettings>(const core::Pod&, bool new_sandbox)> network_settings;
   // /etc/hosts for the pod once its addresses are known; returns the host path to mount, or "" for none.
   std::function<Result<std::string>(const core::Pod&, const std::vector<std::string>& pod_ips)> hosts_file;
   Logger log;
   // httpGet hooks (RunHttpGetHook of the prober): an error unless the answer is 200..399. Without it they fail.
   std::function<Status(const Context&, const core::HTTPGetAction&, const HookTarget&)> http_get_hook = {};
+  // A pod's call begins or ends to wait for what may take as long as it likes: a pull, a hook, a grace period.
+  std::function<void(const std::string& pod_uid, bool begins)> long_wait = {};
 };
 
 struct SyncResult {

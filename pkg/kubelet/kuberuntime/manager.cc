@@ -38,7 +38,7 @@ std::unique_ptr<RuntimeManager> RuntimeManager::Create(RuntimeManagerOptions opt
 RuntimeManagerImpl::RuntimeManagerImpl(RuntimeManagerOptions options, RuntimeDependencies dependencies)
     : options_(std::move(options)),
       deps_(std::move(dependencies)),
-      puller_(options_, deps_.cri, deps_.clock, deps_.events, deps_.objects),
+      puller_(options_, deps_.cri, deps_.clock, deps_.events, deps_.objects, deps_.long_wait),
       crash_backoff_(deps_.clock, options_.backoff_base, options_.backoff_max),
       start_gate_(StartSlots(options_)) {}
 
@@ -98,7 +98,7 @@ bool RuntimeManagerImpl::PrepareSandbox(const Context& ctx, const core::Pod& pod
     return false;
   };
   if (const Status error = CheckSysctls(pod, options_.allowed_unsafe_sysctls); !error.ok()) return fail(error);
-  const auto network = deps_.network_settings ? deps_.network_settings(pod) : PodNetworkSettings{};
+  const auto network = deps_.network_settings ? deps_.network_settings(pod, actions.create_sandbox) : PodNetworkSettings{};
   if (!network.ok()) return fail(network.status());
   sandbox->config = MakeSandboxConfig(pod, actions.attempt, *network, options_.pod_logs_dir, deps_.cgroups.CgroupParent(pod));
   sandbox->id = actions.sandbox_id;

@@ -36,7 +36,7 @@ void ManagerFixture::Restart() {
       .cgroups = cgroups,
       .objects = objects,
       .probes = probes,
-      .network_settings = [](const core::Pod& pod) -> Result<PodNetworkSettings> {
+      .network_settings = [](const core::Pod& pod, bool) -> Result<PodNetworkSettings> {
         return PodNetworkSettings{pod.metadata().name(), {"10.0.0.10"}, {"default.svc"}, {"ndots:5"}};
       },
       .hosts_file = [this](const core::Pod&, const std::vector<std::string>&) -> Result<std::string> { return root + "/etc-hosts"; },

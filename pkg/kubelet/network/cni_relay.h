@@ -27,7 +27,7 @@ namespace knarr::kubelet {
 struct CniRelayOptions {
   std::string socket_path = "/run/knarr/cni.sock";     // < 108 bytes; its directory is made, mode 0700
   std::string conf_dir = "/etc/cni/net.d";             // --cni-conf-dir
-  std::vector<std::string> bin_dirs = {"/opt/cni/bin", "/usr/lib/cni"};  // --cni-bin-dir
+  std::vector<std::string> bin_dirs = {"/opt/cni/bin", "/usr/lib/cni"};  // --cni-bin-dir; Debian's are in the second
   std::string state_dir = "/var/lib/knarr/cni";        // attachment records; survives reboots
   std::string host_local_dir = "/var/lib/cni/networks";  // where host-local keeps leases without ipam.dataDir
   std::string boot_id;                                 // empty: the kernel's

@@ -139,9 +139,11 @@ Result<DnsConfig> DnsConfigurer::PodDns(const PodDnsInput& pod) const {
     constexpr std::string_view kMissing =
         "kubelet does not have ClusterDNS IP configured and cannot create Pod using \"ClusterFirst\" policy. Falling "
         "back to \"Default\" policy.";
-    events_.Record(options_.node, EventType::kWarning, "MissingClusterDNS", std::string(kMissing));
-    events_.Record(pod.pod, EventType::kWarning, "MissingClusterDNS",
-                   fmt::format("pod: \"{}_{}({})\". {}", pod.pod.name, pod.pod.ns, pod.pod.uid, kMissing));
+    if (!pod.quiet) {
+      events_.Record(options_.node, EventType::kWarning, "MissingClusterDNS", std::string(kMissing));
+      events_.Record(pod.pod, EventType::kWarning, "MissingClusterDNS",
+                     fmt::format("pod: \"{}_{}({})\". {}", pod.pod.name, pod.pod.ns, pod.pod.uid, kMissing));
+    }
     type = DnsType::kHost;
   }
   switch (type) {
@@ -170,22 +172,21 @@ Result<DnsConfig> DnsConfigurer::PodDns(const PodDnsInput& pod) const {
     AppendWithoutDuplicates(config.searches, pod.searches);
     config.options = MergeOptions(config.options, pod.options);
   }
-  return FitLimits(std::move(config), pod.pod);
+  return FitLimits(std::move(config), pod);
 }
 
-DnsConfig DnsConfigurer::FitLimits(DnsConfig config, const ObjectRef& pod) const {
+DnsConfig DnsConfigurer::FitLimits(DnsConfig config, const PodDnsInput& pod) const {
+  const auto warn = [&](std::string text) {
+    if (!pod.quiet) events_.Record(pod.pod, EventType::kWarning, "DNSConfigForming", std::move(text));
+  };
   if (config.servers.size() > kMaxNameservers) {
     config.servers.resize(kMaxNameservers);
-    events_.Record(pod, EventType::kWarning, "DNSConfigForming",
-                   fmt::format("Nameserver limits were exceeded, some nameservers have been omitted, the applied "
-                               "nameserver line is: {}",
-                               Join(config.servers)));
+    warn(fmt::format("Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: {}",
+                     Join(config.servers)));
   }
   if (CutSearches(config.searches)) {
-    events_.Record(pod, EventType::kWarning, "DNSConfigForming",
-                   fmt::format("Search Line limits were exceeded, some search paths have been omitted, the applied "
-                               "search line is: {}",
-                               Join(config.searches)));
+    warn(fmt::format("Search Line limits were exceeded, some search paths have been omitted, the applied search line is: {}",
+                     Join(config.searches)));
   }
   return config;
 }

@@ -31,6 +31,7 @@ struct PodDnsInput {
   // spec.dnsConfig, empty where absent
   std::vector<std::string> nameservers, searches;
   std::vector<PodDnsOption> options;
+  bool quiet = false;  // record no events: they were when the pod started
 };
 
 struct DnsOptions {
@@ -51,7 +52,7 @@ class DnsConfigurer {
 
  private:
   Result<DnsConfig> HostDns() const;
-  DnsConfig FitLimits(DnsConfig config, const ObjectRef& pod) const;
+  DnsConfig FitLimits(DnsConfig config, const PodDnsInput& pod) const;
 
   const DnsOptions options_;
   EventRecorder& events_;

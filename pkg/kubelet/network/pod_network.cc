@@ -95,9 +95,11 @@ PodNetwork::PodNetwork(DnsOptions dns, EventRecorder& events, std::string root_d
       node_hosts_(std::move(node_hosts)),
       dns_(std::move(dns), events) {}
 
-Result<PodNetwork::Settings> PodNetwork::SettingsFor(const Pod& pod) const {
+Result<PodNetwork::Settings> PodNetwork::SettingsFor(const Pod& pod, bool starts) const {
   Settings settings;
-  settings.dns = KNARR_TRY(dns_.PodDns(DnsInputOf(pod)));
+  PodDnsInput input = DnsInputOf(pod);
+  input.quiet = !starts;
+  settings.dns = KNARR_TRY(dns_.PodDns(input));
   if (!pod.spec().hostnetwork()) {
     settings.hostname = KNARR_TRY(KernelHostname(KNARR_TRY(HostnameOf(pod, cluster_domain_)), pod.spec().sethostnameasfqdn()));
   }

@@ -34,7 +34,8 @@ class PodNetwork {
     std::string hostname;  // empty for host network
     DnsConfig dns;
   };
-  Result<Settings> SettingsFor(const k8s::io::api::core::v1::Pod& pod) const;
+  // starts: the pod gets a new sandbox; only then events tell of what is odd about its DNS.
+  Result<Settings> SettingsFor(const k8s::io::api::core::v1::Pod& pod, bool starts = true) const;
   // Brings <root>/pods/<uid>/etc-hosts up to date and returns its path; "" while a pod has no address yet. The file is
   // written in place: running containers have it mounted.
   Result<std::string> WriteHostsFile(const k8s::io::api::core::v1::Pod& pod, const std::vector<std::string>& pod_ips) const;

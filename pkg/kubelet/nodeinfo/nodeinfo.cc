@@ -66,6 +66,15 @@ std::map<std::string, std::string> NodeInfo::Allocatable(const std::map<std::str
   return allocatable;
 }
 
+Status CheckSwap(const std::string& proc_swaps) {
+  const Result<std::string> text = ReadFile(proc_swaps, 64 << 10);
+  if (!text.ok()) return text.status().Is(Code::kNotFound) ? Status() : text.status();  // a kernel without swap
+  // The first line is the table's head.
+  const size_t head = text->find('\n');
+  if (head == std::string::npos || text->find_first_not_of(" \t\n", head) == std::string::npos) return {};
+  return Error(Code::kFailedPrecondition, "running with swap on is not supported, please disable swap or set --fail-swap-on flag to false");
+}
+
 Result<NodeInfo> ReadNodeInfo(const std::vector<std::string>& node_ips, const std::string& root_dir) {
   NodeInfo info;
   utsname names{};

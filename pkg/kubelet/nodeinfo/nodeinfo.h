@@ -35,4 +35,7 @@ struct NodeInfo {
 // gets 127.0.0.1, so that static pods run there too.
 Result<NodeInfo> ReadNodeInfo(const std::vector<std::string>& node_ips, const std::string& root_dir = "/");
 
+// An error while the machine swaps. Mirrors: pkg/kubelet/cm/container_manager_linux.go
+Status CheckSwap(const std::string& proc_swaps);
+
 }  // namespace knarr::kubelet

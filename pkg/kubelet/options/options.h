@@ -75,7 +75,7 @@ struct RuntimeOptions {
   std::string pod_logs_dir = "/var/log/pods";
   // Beside upstream (dockershim's flags, honoured): where the kubelet reads CNI configurations and plugins.
   std::string cni_conf_dir = "/etc/cni/net.d";
-  std::vector<std::string> cni_bin_dirs = {"/opt/cni/bin"};
+  std::vector<std::string> cni_bin_dirs = {"/opt/cni/bin", "/usr/lib/cni"};  // the second is Debian's
   std::string cni_cache_dir = "/var/lib/cni/cache";
   std::string cni_relay_socket = "/run/knarr/cni.sock";  // empty: containerd runs CNI itself
   std::string cni_state_dir = "/var/lib/knarr/cni";

@@ -58,7 +58,7 @@ std::string_view ToString(PodWorkers::Phase phase) {
 }
 
 PodWorkers::PodWorkers(PodWorkerDependencies dependencies, size_t max_threads)
-    : deps_(std::move(dependencies)), queue_(deps_.clock, {.base_delay = kRetryBase, .max_delay = kRetryMax}) {
+    : deps_(std::move(dependencies)), passes_(deps_.clock), queue_(deps_.clock, {.base_delay = kRetryBase, .max_delay = kRetryMax}) {
   pool_.emplace("pod-worker", max_threads);
   queue_.OnReady([this] { pool_->Post([this] { RunOne(); }); });
 }
@@ -82,7 +82,9 @@ void PodWorkers::Drain() {
 void PodWorkers::RunOne() {
   const std::optional<std::string> uid = queue_.TryGet();
   if (!uid) return;
+  passes_.Begin(*uid);
   SyncKey(*uid);
+  passes_.End(*uid);
   queue_.Done(*uid);
 }
 
@@ -261,7 +263,7 @@ void PodWorkers::SyncKey(const std::string& uid) {
 }
 
 bool PodWorkers::MayStart(const WorkerPtr& worker) {
-  if (!HandOver(worker)) return false;
+  if (!HandOver(worker) || !Admit(worker)) return false;
   std::string waits_for;
   bool news = false;
   {
@@ -275,6 +277,42 @@ bool PodWorkers::MayStart(const WorkerPtr& worker) {
   if (waits_for.empty()) return true;
   if (news) deps_.events.Record(RefOf(*PodOf(worker)), EventType::kNormal, "Waiting", waits_for);
   return false;
+}
+
+// Pods that hold something of the node count: those that run and those that are being stopped.
+bool PodWorkers::Admit(const WorkerPtr& worker) {
+  PodPtr pod;
+  std::string message;
+  {
+    std::lock_guard lock(mutex_);
+    const auto used = std::count_if(workers_.begin(), workers_.end(), [&](const auto& entry) {
+      const Worker& other = *entry.second;
+      return &other != worker.get() && other.phase != Phase::kFinished && (other.admitted || other.phase != Phase::kWaiting);
+    });
+    if (worker->admitted || deps_.max_pods <= 0 || used < deps_.max_pods) {
+      worker->admitted = true;
+      if (std::exchange(worker->rejected, false)) worker->status = deps_.generate_status({*worker->desired.pod, worker->runtime, worker->waiting, {}});
+      return true;
+    }
+    if (worker->rejected) return false;
+    worker->rejected = true;
+    pod = worker->desired.pod;
+    message = fmt::format("Node didn't have enough resource: pods, requested: 1, used: {}, capacity: {}", used, deps_.max_pods);
+    worker->waits_for = "waiting for another pod to end: maxPods is reached";
+    worker->status.set_phase("Failed");
+    worker->status.set_reason("OutOfpods");
+    worker->status.set_message("Pod was rejected: " + message);
+  }
+  deps_.events.Record(RefOf(*pod), EventType::kWarning, "OutOfpods", std::move(message));
+  return false;
+}
+
+std::vector<std::string> PodWorkers::RejectedLocked() const {
+  std::vector<std::string> rejected;
+  for (const auto& [uid, worker] : workers_) {
+    if (worker->rejected) rejected.push_back(uid);
+  }
+  return rejected;
 }
 
 bool PodWorkers::HandOver(const WorkerPtr& worker) {
@@ -458,11 +496,14 @@ void PodWorkers::Finish(const WorkerPtr& worker, const RuntimePodStatus& runtime
     final_status.set_reason("DeadlineExceeded");
     final_status.set_message("Pod was active on the node longer than the specified deadline");
   }
+  std::vector<std::string> rejected;
   {
     std::lock_guard lock(mutex_);
     if (worker->wanted) worker->phase = Phase::kFinished;
     worker->waiting.clear();
+    rejected = RejectedLocked();
   }
+  for (const std::string& uid : rejected) queue_.Add(uid);
   PublishStatus(worker, std::move(final_status));
   deps_.request_gc();
 }
@@ -554,6 +595,7 @@ void PodWorkers::Erase(const WorkerPtr& worker) {
         name_in_use = true;
       }
     }
+    for (std::string& uid : RejectedLocked()) wake.push_back(std::move(uid));
     if (!name_in_use) dependencies_.Erase(FullName(worker->ns, worker->name));
   }
   deps_.on_gone(worker->uid);

@@ -29,6 +29,7 @@
 #include "pkg/kubelet/config/config.h"
 #include "pkg/kubelet/kuberuntime/kuberuntime.h"
 #include "pkg/kubelet/podworker/dependencies.h"
+#include "pkg/kubelet/podworker/pass_watch.h"
 
 namespace knarr::kubelet {
 
@@ -66,6 +67,7 @@ struct PodWorkerDependencies {
   // What is left of dead containers may be collected now (called often; the callee coalesces).
   std::function<void()> request_gc;
   std::vector<std::string> host_ips;
+  int max_pods = 0;  // more are not let in until one ends; 0: no bound
   Logger log;
 };
 
@@ -105,6 +107,11 @@ class PodWorkers {
   // The runtime had this pod at the last look.
   bool SeenInRuntime(const std::string& uid) const;
 
+  // For how long the slowest pass that runs now has been busy, long waits left out.
+  Duration LongestPass() const { return passes_.Longest(); }
+  // The pod's pass begins (or ends) to wait for a pull, a hook or a grace period.
+  void LongWait(const std::string& uid, bool begins) { passes_.Wait(uid, begins); }
+
   // Terminates every pod, dependents before what they depend on (knarr.dev/after in reverse), and waits for it.
   // SetDesired has no effect from then on.
   Status ShutDownPods(const Context& ctx);
@@ -127,6 +134,8 @@ class PodWorkers {
     core::PodStatus status;
     std::map<std::string, WaitingReason> waiting;
     std::string waits_for, last_error;
+    // Counted against max_pods; refused by it and asked again when a pod ends.
+    bool admitted = false, rejected = false;
     bool killed_for_deadline = false;
     std::stop_source stop;  // interrupts work for a pod that is no longer wanted
   };
@@ -136,6 +145,7 @@ class PodWorkers {
   void SyncKey(const std::string& uid);
   // Each returns with nothing locked; they lock for short copies only.
   bool MayStart(const WorkerPtr& worker);
+  bool Admit(const WorkerPtr& worker);
   bool HandOver(const WorkerPtr& worker);
   void SyncRunning(const WorkerPtr& worker);
   Status RefreshRuntimeStatus(const WorkerPtr& worker, const Context& ctx);
@@ -148,6 +158,7 @@ class PodWorkers {
   void ScheduleRetry(const std::string& uid, const SyncResult& result);
   void Unwant(const WorkerPtr& worker);
   void Erase(const WorkerPtr& worker);
+  std::vector<std::string> RejectedLocked() const;
   WorkerPtr FindLocked(const std::string& uid) const;
   WorkerPtr AddLocked(const SourcePod& pod);
   WorkerPtr AddOrphanLocked(const RunningPod& pod);
@@ -169,6 +180,7 @@ class PodWorkers {
   uint64_t last_order_ = 0;
   bool shutting_down_ = false;
   std::stop_source stop_;
+  PassWatch passes_;
   WorkQueue queue_;
   std::optional<ElasticPool> pool_;
 };

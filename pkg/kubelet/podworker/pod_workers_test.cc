@@ -5,101 +5,12 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "pkg/kubelet/podworker/test_fakes.h"
+
 namespace knarr::kubelet {
 namespace {
 
 using std::chrono::seconds;
-
-// A runtime where a synced pod runs at once and a killed one is gone, with switches for what tests need to go wrong.
-class FakeManager : public RuntimeManager {
- public:
-  Result<std::vector<RunningPod>> ListPods(const Context&) override { return std::vector<RunningPod>{}; }
-  Result<RuntimePodStatus> GetPodStatus(const Context&, const std::string& uid, const std::string& name, const std::string& ns) override {
-    std::lock_guard lock(mutex);
-    RuntimePodStatus status{.uid = uid, .name = name, .ns = ns, .ips = {}, .sandboxes = {}, .containers = {}};
-    if (const auto it = running.find(uid); it != running.end()) {
-      status.sandboxes.push_back({.id = "sb-" + uid, .ready = true, .attempt = 0, .created_at = it->second, .ips = {"10.0.0.1"}, .host_network = false});
-      status.containers.push_back({.id = "c-" + uid, .name = "web", .state = exited.contains(uid) ? ContainerState::kExited : ContainerState::kRunning});
-    }
-    return status;
-  }
-  SyncResult SyncPod(const Context&, const core::Pod& pod, const RuntimePodStatus& status) override {
-    std::lock_guard lock(mutex);
-    calls.push_back("sync " + pod.metadata().uid());
-    SyncResult result;
-    if (failing_syncs > 0) {
-      --failing_syncs;
-      result.error = Error(Code::kInternal, "no luck");
-      return result;
-    }
-    result.changed = status.containers.empty();
-    running.emplace(pod.metadata().uid(), clock->Now());
-    return result;
-  }
-  Status PrePullImages(const Context&, const core::Pod& pod) override {
-    std::lock_guard lock(mutex);
-    calls.push_back("pull " + pod.metadata().uid());
-    return pull_error;
-  }
-  Status KillPod(const Context&, const core::Pod* pod, const RuntimePodStatus& status, const KillOptions&) override {
-    std::lock_guard lock(mutex);
-    calls.push_back((pod ? "kill " : "kill-orphan ") + status.uid);
-    if (kill_error.ok()) running.erase(status.uid);
-    return kill_error;
-  }
-  Status CollectGarbage(const Context&, const GcInput&) override { return {}; }
-  Status CollectImages(const Context&, const ImageGcPolicy&, const std::vector<std::string>&) override { return {}; }
-  Status RotateLogs(const Context&) override { return {}; }
-  std::string ContainerLogPath(const core::Pod&, const std::string&, int) const override { return ""; }
-  Result<ExecResult> Exec(const Context&, const std::string&, const std::vector<std::string>&, Duration) override { return ExecResult{}; }
-
-  std::vector<std::string> Calls() {
-    std::lock_guard lock(mutex);
-    return std::exchange(calls, {});
-  }
-
-  FakeClock* clock = nullptr;
-  std::mutex mutex;
-  std::map<std::string, WallTime> running;
-  std::set<std::string> exited;
-  std::vector<std::string> calls;
-  int failing_syncs = 0;
-  Status pull_error, kill_error;
-};
-
-class FakeVolumes : public VolumeManager {
- public:
-  Status SetUp(const Context&, const core::Pod&, const DownwardFacts&) override { return set_up_error; }
-  Status Refresh(const Context&, const core::Pod&, const DownwardFacts&) override {
-    ++refreshed;
-    return {};
-  }
-  Result<std::vector<ContainerMount>> MountsFor(const Context&, const core::Pod&, const core::Container&, const std::map<std::string, std::string>&) override {
-    return std::vector<ContainerMount>{};
-  }
-  Status TearDown(const Context&, const std::string& uid) override {
-    torn_down.push_back(uid);
-    return {};
-  }
-  Result<std::string> OverLimit(const Context&, const core::Pod&) override { return std::string(); }
-  Result<std::set<std::string>> PodsOnDisk() const override { return std::set<std::string>{}; }
-  Status set_up_error;
-  std::atomic<int> refreshed = 0;
-  std::vector<std::string> torn_down;
-};
-
-class FakeCgroups : public CgroupManager {
- public:
-  bool IsV2() const override { return true; }
-  Status EnsureRoots() override { return {}; }
-  Status EnsurePod(const core::Pod&) override { return {}; }
-  std::string CgroupParent(const core::Pod&) const override { return ""; }
-  Status DestroyPod(const std::string&) override { return {}; }
-  Result<std::set<std::string>> PodsOnDisk() const override { return std::set<std::string>{}; }
-  ContainerResources ResourcesFor(const core::Pod&, const core::Container&) const override { return {}; }
-  Result<CgroupUsage> PodUsage(const core::Pod&) const override { return CgroupUsage{}; }
-  Result<CgroupUsage> NodeUsage() const override { return CgroupUsage{}; }
-};
 
 class FakeProber : public PodProber {
  public:
@@ -119,7 +30,7 @@ SourcePod MakePod(const std::string& name, const std::string& uid, std::vector<s
 }
 
 struct Node {
-  Node() {
+  explicit Node(int max_pods = 0) {
     runtime.clock = &clock;
     workers.emplace(PodWorkerDependencies{
         .runtime = runtime,
@@ -143,6 +54,7 @@ struct Node {
         .on_gone = [this](const std::string& uid) { gone.push_back(uid); },
         .request_gc = [] {},
         .host_ips = {},
+        .max_pods = max_pods,
         .log = Logger()});
   }
   void Want(std::vector<SourcePod> pods, bool ready = true) {
@@ -293,6 +205,66 @@ BOOST_AUTO_TEST_CASE(after_waits_for_ready_and_shutdown_goes_in_reverse) {
   node.runtime.Calls();
   BOOST_TEST(node.workers->ShutDownPods(Context::Background().WithTimeout(seconds(20))).ok());
   BOOST_TEST(node.runtime.Calls() == (Calls{"kill a", "kill e"}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_pass_that_hangs_shows_its_age_and_a_long_wait_does_not) {
+  Node node;
+  std::vector<Duration> ages;
+  node.runtime.on_sync = [&](const std::string& uid) {
+    node.clock.Advance(seconds(200));
+    ages.push_back(node.workers->LongestPass());
+    node.workers->LongWait(uid, true);
+    node.workers->LongWait(uid, true);
+    node.clock.Advance(std::chrono::hours(1));
+    ages.push_back(node.workers->LongestPass());
+    node.workers->LongWait(uid, false);
+    ages.push_back(node.workers->LongestPass());
+    node.workers->LongWait(uid, false);
+    node.clock.Advance(seconds(7));
+    ages.push_back(node.workers->LongestPass());
+  };
+  node.workers->SetObserved({});
+  node.Want({MakePod("web", "1")});
+  BOOST_REQUIRE(ages.size() == 4u);
+  BOOST_TEST((ages[0] == seconds(200)));
+  BOOST_TEST((ages[1] == Duration::zero()));
+  BOOST_TEST((ages[2] == Duration::zero()));
+  BOOST_TEST((ages[3] == seconds(7)));
+  node.clock.Advance(std::chrono::hours(1));
+  BOOST_TEST((node.workers->LongestPass() == Duration::zero()));
+}
+
+BOOST_AUTO_TEST_CASE(more_pods_than_max_pods_are_not_admitted_until_one_ends) {
+  Node node(2);
+  node.runtime.running.emplace("1", node.clock.Now());
+  node.workers->SetObserved({{.uid = "1", .name = "one", .ns = "default", .any_running = true, .sandbox_ids = {}, .container_ids = {}}});
+  const SourcePod one = MakePod("one", "1"), two = MakePod("two", "2"), three = MakePod("three", "3");
+  node.Want({one, two});
+  node.Want({one, two, three});
+  BOOST_TEST((node.PhaseOf("3") == PodWorkers::Phase::kWaiting));
+  BOOST_TEST(node.workers->Get("3")->status.phase() == "Failed");
+  BOOST_TEST(node.workers->Get("3")->status.reason() == "OutOfpods");
+  BOOST_TEST(node.workers->Get("3")->status.message() ==
+             "Pod was rejected: Node didn't have enough resource: pods, requested: 1, used: 2, capacity: 2");
+  const std::vector<Event> events = node.events.List("default", "three");
+  BOOST_REQUIRE(events.size() == 1u);
+  BOOST_TEST(events[0].reason == "OutOfpods");
+  BOOST_TEST(events[0].message == "Node didn't have enough resource: pods, requested: 1, used: 2, capacity: 2");
+  // What runs is never touched, and a pod that ended makes room.
+  BOOST_TEST((node.PhaseOf("1") == PodWorkers::Phase::kRunning));
+  node.Want({two, three});
+  BOOST_TEST((node.PhaseOf("3") == PodWorkers::Phase::kRunning));
+  BOOST_TEST(node.workers->Get("3")->status.phase() == "Running");
+  BOOST_TEST(node.workers->Get("3")->status.reason() == "");
+}
+
+BOOST_AUTO_TEST_CASE(many_at_once_are_admitted_up_to_max_pods) {
+  Node node(3);
+  node.workers->SetObserved({});
+  std::vector<SourcePod> pods;
+  for (int i = 0; i < 20; ++i) pods.push_back(MakePod(fmt::format("p{}", i), fmt::format("u{}", i)));
+  node.Want(pods);
+  BOOST_TEST(node.runtime.Calls().size() == 3u);
 }
 
 BOOST_AUTO_TEST_CASE(a_failed_sync_is_tried_again_with_back_off) {

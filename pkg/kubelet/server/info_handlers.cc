@@ -94,7 +94,7 @@ void HandleRunningPods(ServerState& state, const http::Request&, http::ResponseW
   response.Reply(200, kJson, state.view.RunningPodsJson());
 }
 
-void HandleLocalPods(ServerState& state, const http::Request&, http::ResponseWriter& response) {
+void HandleLocalPods(ServerState& state, const http::Request& request, http::ResponseWriter& response) {
   JsonWriter w;
   w.BeginObject();
   w.Field("node", state.options.node_name);
@@ -109,6 +109,16 @@ void HandleLocalPods(ServerState& state, const http::Request&, http::ResponseWri
     w.Field("file", bad.file);
     w.Field("error", bad.error);
     w.Field("since", FormatSeconds(bad.since));
+    w.EndObject();
+  }
+  w.EndArray();
+  w.Key("nodeProblems");
+  w.BeginArray();
+  for (const NodeProblem& problem : state.view.NodeProblems(request.ctx)) {
+    w.BeginObject();
+    w.Field("reason", problem.reason);
+    w.Field("why", problem.why);
+    w.Field("next", problem.next);
     w.EndObject();
   }
   w.EndArray();
@@ -192,6 +202,13 @@ void HandleHealthzCheck(ServerState& state, const http::Request& request, http::
   for (const auto& [name, status] : HealthChecks(state)) {
     if (name != request.Param("check")) continue;
     if (!status.ok()) return response.Error(500, fmt::format("internal server error: {}", status.message()));
+    return response.Reply(200, kText, "ok");
+  }
+  // Not one of the checks that make up /healthz: without a network the kubelet itself is well.
+  if (request.Param("check") == "network") {
+    std::string text;
+    for (const NodeProblem& problem : state.view.NodeProblems(request.ctx)) text += (text.empty() ? "" : "; ") + problem.why;
+    if (!text.empty()) return response.Error(500, fmt::format("internal server error: {}", text));
     return response.Reply(200, kText, "ok");
   }
   response.Error(404, "404 page not found");

@@ -35,6 +35,7 @@ class FakeView : public KubeletView {
              .why = "image \"x\" <missing>",
              .containers = {{.name = "c"}}}};
   }
+  std::vector<NodeProblem> NodeProblems(const Context&) override { return node_problems; }
   std::vector<BadManifest> BadManifests() override { return {{.file = "/m/a.yaml", .error = "yaml: line 2: bad"}}; }
   Result<ContainerRef> FindContainer(const std::string& ns, const std::string& pod, const std::string& container,
                                      bool previous) override {
@@ -93,6 +94,7 @@ class FakeView : public KubeletView {
   std::string log_path;
   std::atomic<bool> running = false;
   std::string asked;
+  std::vector<NodeProblem> node_problems;
   Result<std::string> streaming_url = std::string("http://127.0.0.1:1/");
   Status sync_loop, stats_error;
 };
@@ -326,7 +328,7 @@ BOOST_AUTO_TEST_CASE(the_unix_socket_shows_pods_with_their_reasons) {
              "\\u003cmissing\\u003e\",\"containers\":[{\"name\":\"c\",\"kind\":\"\",\"state\":\"\",\"image\":\"\","
              "\"ready\":false,"
              "\"restarts\":0}],\"events\":[]}],\"badManifests\":[{\"file\":\"/m/a.yaml\",\"error\":\"yaml: line 2: "
-             "bad\",\"since\":\"1970-01-01T00:00:00Z\"}]}");
+             "bad\",\"since\":\"1970-01-01T00:00:00Z\"}],\"nodeProblems\":[]}");
   BOOST_TEST(Local("/configz").body == "{\"kubeletconfig\":{\"port\":10250}}");
   BOOST_TEST(Local("/runningpods/").status == 200);
   BOOST_TEST(Local("/run/default/web/c?cmd=ls%20-l", "POST").body == "ran 2");
@@ -342,6 +344,11 @@ BOOST_AUTO_TEST_CASE(health_follows_the_sync_loop) {
   BOOST_TEST(Healthz("/healthz/ping").body == "ok");
   BOOST_TEST(Healthz("/healthz/syncloop").body == "internal server error: sync Loop took longer than expected\n");
   BOOST_TEST(Healthz("/healthz/nothing").status == 404);
+  BOOST_TEST(Healthz("/healthz/network").body == "ok");
+  view.node_problems = {{.reason = "NetworkPluginNotReady", .why = "network plugin not ready: no configuration", .next = "add one"}};
+  BOOST_TEST(Healthz("/healthz/network").status == 500);
+  BOOST_TEST(Healthz("/healthz/network").body == "internal server error: network plugin not ready: no configuration\n");
+  BOOST_TEST(Local("/knarr/v1/pods").body.find("\"nodeProblems\":[{\"reason\":\"NetworkPluginNotReady\"") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(statistics_and_metrics_have_upstreams_names) {

@@ -46,6 +46,12 @@ struct BadManifest {
   WallTime since;
 };
 
+// What is wrong with the node itself: a network that is not ready, ...
+struct NodeProblem {
+  std::string reason;  // NetworkPluginNotReady
+  std::string why, next;
+};
+
 class KubeletView {
  public:
   virtual ~KubeletView() = default;
@@ -55,6 +61,8 @@ class KubeletView {
   virtual std::string RunningPodsJson() = 0;
   virtual std::vector<LocalPod> LocalPods() = 0;
   virtual std::vector<BadManifest> BadManifests() = 0;
+
+  virtual std::vector<NodeProblem> NodeProblems(const Context& ctx) = 0;
 
   struct ContainerRef {
     std::string pod_uid;

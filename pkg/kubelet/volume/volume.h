@@ -23,7 +23,8 @@ struct VolumeOptions {
   // For downwardAPI resourceFieldRef defaults (limits not set).
   std::map<std::string, std::string> node_allocatable;
   // The runtime's handler has the feature recursive_read_only_mounts (CRI Status).
-  bool recursive_read_only_mounts = false;
+  // Asked when a mount wants it, as the runtime may answer later than volumes are set up. Empty: no.
+  std::function<bool()> recursive_read_only_mounts;
 };
 
 // Values only known while the pod runs, for downward API.

@@ -223,7 +223,7 @@ class Manager : public VolumeManager {
     mount.name = wanted.name();
     mount.container_path = wanted.mountpath().starts_with('/') ? wanted.mountpath() : "/" + wanted.mountpath();
     mount.propagation = KNARR_TRY(TranslatePropagation(wanted));
-    mount.recursive_read_only = KNARR_TRY(ResolveRecursiveReadOnly(wanted, options_.recursive_read_only_mounts));
+    mount.recursive_read_only = KNARR_TRY(ResolveRecursiveReadOnly(wanted, options_.recursive_read_only_mounts && options_.recursive_read_only_mounts()));
     mount.read_only = wanted.readonly() || IsPayloadVolume(*volume);
     mount.selinux_relabel = !volume->volumesource().has_hostpath();
     mount.host_path = volume->volumesource().has_hostpath() ? volume->volumesource().hostpath().path()

@@ -413,7 +413,7 @@ BOOST_AUTO_TEST_CASE(recursive_read_only_depends_on_the_runtime) {
              "volume \"disk\" requested recursive read-only mode, but it is not supported by the runtime");
   VolumeOptions options;
   options.root_dir = dir / "root";
-  options.recursive_read_only_mounts = true;
+  options.recursive_read_only_mounts = [] { return true; };
   manager = VolumeManager::Create(options, objects);
   BOOST_TEST(Mounts()[0].recursive_read_only);
   Mount(0)->set_readonly(false);
