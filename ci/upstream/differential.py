@@ -142,6 +142,54 @@ def accepted(case, difference):
     return None
 
 
+def clean(peer, namespace):
+    """The reference outlives the run, and has no controllers that would delete what is in a namespace."""
+    for prefix, resource, namespaced, _ in KINDS.values():
+        collection = f"{prefix}/namespaces/{namespace}/{resource}" if namespaced else f"{prefix}/{resource}"
+        for item in parse(peer.request("GET", collection)[1]).get("items") or []:
+            if not namespaced and not item["metadata"]["name"].startswith(namespace + "-"):
+                continue
+            path = f"{collection}/{item['metadata']['name']}"
+            if item["metadata"].get("finalizers"):
+                peer.request("PATCH", path, {"metadata": {"finalizers": None}}, "application/merge-patch+json")
+            peer.request("DELETE", path, {"gracePeriodSeconds": 0, "propagationPolicy": "Background"})
+            if resource == "namespaces":
+                finalize(peer, item["metadata"]["name"])
+    peer.request("DELETE", f"/api/v1/namespaces/{namespace}")
+    finalize(peer, namespace)
+
+
+def finalize(peer, namespace):
+    peer.request("PUT", f"/api/v1/namespaces/{namespace}/finalize",
+                 {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}, "spec": {"finalizers": []}})
+
+
+def write_page(options, counts, explained, groups):
+    lines = ["# Compatibility of kube-apiserver with upstream", "",
+             "For those who want to know what is compared, and what differs on purpose. Written by "
+             "`ci/upstream/differential.py --page`; change the rules in `differential_cases.py`, not this page.", "",
+             "The test makes objects of every kind below, changes them, breaks them, patches, selects, pages and deletes",
+             "them, on Knarr and on upstream's kube-apiserver 1.20.2, and compares status codes, reasons, causes, messages",
+             "and objects with managed fields. Taken out are uids, times, resource versions, generated names and self",
+             "links. Causes are compared by field and reason, managed fields by manager. Where codes differ, only that is",
+             "counted. Knarr answers as 1.32 does: what changed upstream in between is a difference with its reason.", "",
+             "Kinds: " + ", ".join(KINDS) + ".", "",
+             "Not compared yet: watches, protobuf bodies, custom resources, discovery documents, reviews, binding and",
+             "eviction, server-side apply with conflicts.", "",
+             f"Last run: {counts['requests']} requests (seed {options.seed}), {counts['differences']} unexplained differences "
+             f"of {len(groups)} kinds.", "", "## Accepted differences", "", "| seen | why |", "|---|---|"]
+    reasons = dict.fromkeys(rule["why"] for rule in ACCEPTED)
+    lines += [f"| {explained[why]} | {why} |" for why in sorted(reasons, key=lambda why: -explained[why])]
+    if groups:
+        places = collections.Counter()
+        for (name, where, _, _), found in groups.items():
+            places[f"{found[0][0]['name'].split('/')[1]}: `{where[:90]}`"] += len(found)
+        lines += ["", "## Unexplained", "", "Each is a fault of Knarr's, or a rule that is not written yet.", "",
+                  "| seen | step and place |", "|---|---|"]
+        lines += [f"| {count} | {place} |" for place, count in places.most_common(40)]
+    options.page.write_text("\n".join(lines) + "\n")
+
+
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--count", type=int, default=10000)
@@ -149,10 +197,12 @@ def main():
     arguments.add_argument("--only", default="")
     arguments.add_argument("--reference", type=int, help="port of a running reference server (ci/upstream/apiserver.sh)")
     arguments.add_argument("--verbose", action="store_true")
+    arguments.add_argument("--page", type=pathlib.Path, help="write docs/compatibility.md with the result")
     arguments.add_argument("--limit", type=int, default=60, help="differences to print")
     options = arguments.parse_args()
 
     reference = None
+    namespace = f"diff-{os.getpid()}"
     port = options.reference
     directory = tempfile.mkdtemp(prefix="knarr-diff-")
     if not port:
@@ -167,9 +217,8 @@ def main():
     explained = collections.Counter()
     groups = collections.OrderedDict()
     try:
-        server.start()
         peers = [Peer("ours", server.port, ADMIN, NOBODY), Peer("theirs", port, "admin", "nobody")]
-        namespace = f"diff-{os.getpid()}"
+        server.start()
         for peer in peers:
             setup(peer, namespace)
         unserved = [name for name, (prefix, resource, _, _) in KINDS.items()
@@ -206,7 +255,9 @@ def main():
                 groups.setdefault(key, []).append((case, difference))
     finally:
         server.close()
-        if reference:
+        if not reference:
+            clean(peers[1], namespace)
+        else:
             reference.terminate()
             reference.wait()
     for (name, where, ours, theirs), found in sorted(groups.items(), key=lambda g: -len(g[1]))[:options.limit]:
@@ -220,6 +271,8 @@ def main():
     for why, count in explained.most_common():
         print(f"accepted {count:6d}: {why}")
     print(f"{counts['requests']} requests, {counts['differences']} unexplained differences of {len(groups)} kinds")
+    if options.page:
+        write_page(options, counts, explained, groups)
     sys.exit(1 if counts["differences"] else 0)
 
 

@@ -192,6 +192,18 @@ Result<registry::ObjectPtr> ToHub(Call& call, std::unique_ptr<google::protobuf::
   return std::make_unique<registry::Object>(std::move(*converted));
 }
 
+// How a body begins, for errors. Mirrors: summarizeData in handlers/rest.go
+std::string Summary(std::string_view body) {
+  constexpr size_t kMax = 30;
+  if (body.empty()) return "<empty>";
+  const std::string_view start = body.substr(0, kMax);
+  const std::string_view more = body.size() > kMax ? " ..." : "";
+  if (body.front() == '{') return fmt::format("{}{}", start, more);
+  std::string hex;
+  for (const char c : start) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  return hex + std::string(more);
+}
+
 Result<registry::ObjectPtr> DecodeText(Call& call, Text text, codec::FieldValidation validation) {
   if (text.type.kind.empty()) text.type.kind = call.kind.kind;
   if (text.type.api_version.empty()) text.type.api_version = call.api_version;
@@ -232,7 +244,14 @@ Result<Media> RequestMedia(const http::Request& request) {
 
 Result<registry::ObjectPtr> DecodeObject(Call& call, std::string_view body, Media media,
                                          codec::FieldValidation validation) {
-  if (media != Media::kProtobuf) return DecodeText(call, KNARR_TRY(ReadText(body, media)), validation);
+  if (media != Media::kProtobuf) {
+    auto text = ReadText(body, media);
+    if (!text.ok() && text.error().Is(Code::kBadRequest)) {
+      return errors::BadRequest(fmt::format("the object provided is unrecognized (must be of type {}): {} ({})",
+                                            call.kind.kind, text.error().message(), Summary(body)));
+    }
+    return DecodeText(call, KNARR_TRY(std::move(text)), validation);
+  }
   if (call.custom()) {
     return Error(Code::kUnsupportedMediaType, "custom resources are read as application/json or application/yaml");
   }

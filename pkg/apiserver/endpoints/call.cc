@@ -15,10 +15,9 @@ bool ParseBool(std::string_view text) {
 Result<WriteOptions> ParseWriteOptions(const http::Request& request, std::string_view options_kind) {
   WriteOptions options;
   field::ErrorList errors;
-  size_t dry_runs = 0;
   for (const auto& [key, value] : request.query) {
     if (key == "dryRun") {
-      if (value != "All" || ++dry_runs > 1) {
+      if (value != "All") {
         errors.push_back(field::NotSupported(field::Path("dryRun"), value, {"All"}));
       } else {
         options.dry_run = true;

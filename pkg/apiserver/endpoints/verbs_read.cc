@@ -74,9 +74,9 @@ field::ErrorList ValidateListOptions(const ListQueryOptions& options, bool watch
   if (!options.continue_token.empty())
     errors.push_back(field::Forbidden(match, "resourceVersionMatch is forbidden when continue is provided"));
   if (options.match != "Exact" && options.match != "NotOlderThan")
-    errors.push_back(field::NotSupported(match, options.match, {"Exact", "NotOlderThan"}));
+    errors.push_back(field::NotSupported(match, options.match, {"Exact", "NotOlderThan", ""}));
   if (options.match == "Exact" && options.resource_version == "0")
-    errors.push_back(field::Forbidden(match, "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\""));
+    errors.push_back(field::Forbidden(match, "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""));
   return errors;
 }
 

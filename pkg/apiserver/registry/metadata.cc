@@ -110,14 +110,17 @@ Status CheckPreconditions(const Kind& kind, const ::knarr::meta::ObjectMeta& met
   if (!options.has_preconditions()) return {};
   const auto& wanted = options.preconditions();
   if (wanted.has_uid() && wanted.uid() != metadata.uid()) {
-    return errors::Conflict(kind.group, kind.resource, metadata.name(),
-                            fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}",
+    // Upstream names the kind here, not the resource.
+    return errors::Conflict(kind.group, kind.kind, metadata.name(),
+                            fmt::format("the UID in the precondition ({}) does not match the UID in record ({}). The "
+                                        "object might have been deleted and then recreated",
                                         wanted.uid(), metadata.uid()));
   }
   if (wanted.has_resourceversion() && wanted.resourceversion() != metadata.resourceversion()) {
     return errors::Conflict(
-        kind.group, kind.resource, metadata.name(),
-        fmt::format("Precondition failed: ResourceVersion in precondition: {}, ResourceVersion in object meta: {}",
+        kind.group, kind.kind, metadata.name(),
+        fmt::format("the ResourceVersion in the precondition ({}) does not match the ResourceVersion in record ({}). "
+                    "The object might have been modified",
                     wanted.resourceversion(), metadata.resourceversion()));
   }
   return {};
@@ -137,8 +140,7 @@ field::ErrorList ValidateDeleteOptions(const ::knarr::meta::DeleteOptions& optio
                                          {"Foreground", "Background", "Orphan", "nil"}));
   }
   for (const std::string& value : options.dryrun()) {
-    if (value != "All" || options.dryrun_size() > 1)
-      errors.push_back(field::NotSupported(field::Path("dryRun"), value, {"All"}));
+    if (value != "All") errors.push_back(field::NotSupported(field::Path("dryRun"), value, {"All"}));
   }
   return errors;
 }

@@ -224,7 +224,8 @@ BOOST_AUTO_TEST_CASE(preconditions_of_a_deletion_are_checked) {
   const auto deleted = Delete("configmaps", "a", options);
   BOOST_REQUIRE(!deleted.ok());
   BOOST_TEST((deleted.error().code() == Code::kConflict));
-  BOOST_TEST(deleted.error().message().find("Precondition failed: UID in precondition: other") != std::string::npos);
+  BOOST_TEST(deleted.error().message().find("ConfigMap \"a\": the UID in the precondition (other) does not match") !=
+             std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_scheduled_pod_has_its_grace_period_which_can_be_shortened) {

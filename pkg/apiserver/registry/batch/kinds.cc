@@ -31,6 +31,7 @@ class JobStrategy : public SpecStrategy<batch::Job> {
   void Default(batch::Job& job) const override { api::SetDefaults(job); }
   void PrepareCreate(const RequestContext& rc, batch::Job& job) const override {
     GenerateSelector(job);
+    Default(job);  // labels of the template become the job's, as when it is read again
     SpecStrategy::PrepareCreate(rc, job);
   }
   bool DefaultOrphan(const RequestContext& rc) const override { return rc.version == "v1"; }

@@ -34,6 +34,7 @@ BOOST_AUTO_TEST_CASE(jobs_get_a_selector_of_their_own) {
   BOOST_TEST(spec.selector().matchlabels().at("batch.kubernetes.io/controller-uid") == "u1");
   BOOST_TEST(spec.template_().metadata().labels().size() == 4u);
   BOOST_TEST(spec.template_().metadata().labels().at("job-name") == "pi");
+  BOOST_TEST(object.metadata().labels().size() == 4u);
   BOOST_TEST(spec.completions() == 1);
   BOOST_TEST(spec.parallelism() == 1);
   BOOST_TEST(spec.backofflimit() == 6);
