@@ -224,7 +224,12 @@ Result<KubeletView::ContainerRef> LocalView::FindContainer(const std::string& po
     if (status.name == name) instances.push_back(&status);
   }
   // While a container waits for its next start, the one that ended last is the previous one.
-  const size_t index = previous && !IsWaiting(snapshot.status, name) ? 1 : 0;
+  size_t index = previous && !IsWaiting(snapshot.status, name) ? 1 : 0;
+  // Between its end and the next start, a container that was restarted before may have lost its older instance to
+  // garbage collection: what ended last is then all there is.
+  if (index == 1 && instances.size() == 1 && instances[0]->state == ContainerState::kExited &&
+      instances[0]->restart_count > 0)
+    index = 0;
   if (previous && instances.size() <= index) {
     return Error(Code::kBadRequest, "previous terminated container \"{}\" in pod \"{}\" not found", name, pod);
   }
