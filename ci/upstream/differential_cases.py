@@ -348,7 +348,7 @@ ACCEPTED = [
     {"path": r"metadata\.managedFields\.\S+ Update (status|scale) ", "theirs": "^null$",
      "why": "writers of a subresource have an entry of their own since 1.22"},
     {"path": r"metadata\.managedFields\.\S+ Update  [^ ]+\.f:(metadata\.f:(labels|annotations)\b.*|spec\.f:replicas)$",
-     "ours": "^null$", "case": "/(putstatus|patchstatus|patchscale|deletedry|deleteheld|held|release|released)$",
+     "ours": "^null$", "case": "/(putstatus|patchstatus|patchscale|deletedry|deleteheld|held|release|released|page)$",
      "why": "writers of a subresource have an entry of their own since 1.22"},
     {"case": r"^namespace/", "path": r"(labels(\.f?:?kubernetes\.io/metadata\.name)?|f:labels(\.f:kubernetes\.io/metadata\.name)?)$",
      "ours": r"metadata\.name|^\{\}$|diff-|gen-", "theirs": "^null$", "why": "namespaces have a label with their name since 1.21"},

@@ -43,6 +43,14 @@ class Scanner {
 
  private:
   Status Fail() const {
+    if (at_ < text_.size() && at_ == text_.find_first_not_of(" \t\r\n") && (text_[at_] == '[' || text_[at_] == '"')) {
+      return Error(
+          Code::kBadRequest,
+          "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct "
+          "{{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string "
+          "\"json:\\\"kind,omitempty\\\"\" }}",
+          text_[at_] == '[' ? "array" : "string");
+    }
     if (at_ >= text_.size())
       return Error(Code::kBadRequest, "couldn't get version/kind; json parse error: unexpected end of JSON input");
     return Error(Code::kBadRequest, "couldn't get version/kind; json parse error: invalid character '{}' at offset {}",

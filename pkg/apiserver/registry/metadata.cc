@@ -110,6 +110,12 @@ Status CheckPreconditions(const Kind& kind, const ::knarr::meta::ObjectMeta& met
   if (!options.has_preconditions()) return {};
   const auto& wanted = options.preconditions();
   if (wanted.has_uid() && wanted.uid() != metadata.uid()) {
+    // Namespaces are asked before the generic store is.
+    if (kind.group.empty() && kind.resource == "namespaces") {
+      return errors::Conflict(kind.group, kind.resource, metadata.name(),
+                              fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}",
+                                          wanted.uid(), metadata.uid()));
+    }
     // Upstream names the kind here, not the resource.
     return errors::Conflict(kind.group, kind.kind, metadata.name(),
                             fmt::format("the UID in the precondition ({}) does not match the UID in record ({}). The "
