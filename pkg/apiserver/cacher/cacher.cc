@@ -158,7 +158,7 @@ class Cacher : public Reader, public storage::WatchSink {
         Start();
         // Not filled yet: soon, most likely, and then one can watch from the answer's revision.
         if (!core_->Look().filled && (troubled_.load() || !KNARR_TRY(Filled(ctx)))) break;
-        cached = KNARR_TRY(Wait(ctx, KNARR_TRY(store_.CurrentRevision(ctx))));
+        cached = KNARR_TRY(Wait(ctx, KNARR_TRY(store_.CurrentRevision(ctx)), true));
         (cached ? metrics_.consistent_cache : metrics_.consistent_store)->Inc();
         break;
       }
@@ -185,7 +185,7 @@ class Cacher : public Reader, public storage::WatchSink {
       }
       if (query.freshness == Freshness::kConsistent) {
         const Revision current = KNARR_TRY(store_.CurrentRevision(ctx));
-        if (!KNARR_TRY(Wait(ctx, current))) {
+        if (!KNARR_TRY(Wait(ctx, current, false))) {
           return errors::TooLargeResourceVersion(current, core_->Look().seen, 1);
         }
       }
@@ -231,9 +231,11 @@ class Cacher : public Reader, public storage::WatchSink {
     return core_->WaitUntil(ctx, 0, nullptr);
   }
 
-  Result<bool> Wait(const Context& ctx, Revision revision) {
+  // `elsewhere`: whoever asks can read from the store instead.
+  Result<bool> Wait(const Context& ctx, Revision revision, bool elsewhere) {
     const auto began = std::chrono::steady_clock::now();
-    Result<bool> seen = core_->WaitUntil(ctx, revision, [&] { return AskProgress(ctx); });
+    Result<bool> seen = core_->WaitUntil(
+        ctx, revision, [&] { return AskProgress(ctx); }, elsewhere);
     metrics_.read_wait->Observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
     return seen;
   }
@@ -242,7 +244,7 @@ class Cacher : public Reader, public storage::WatchSink {
   Result<bool> NotOlderThan(const Context& ctx, Revision revision) {
     Start();
     if (!core_->Look().filled && !KNARR_TRY(Filled(ctx))) return false;
-    if (KNARR_TRY(Wait(ctx, revision))) return true;
+    if (KNARR_TRY(Wait(ctx, revision, false))) return true;
     return errors::TooLargeResourceVersion(revision, core_->Look().seen, 1);
   }
 

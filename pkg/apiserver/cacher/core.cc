@@ -245,7 +245,8 @@ int64_t Core::Size() const {
   return tree_.size();
 }
 
-Result<bool> Core::WaitUntil(const Context& ctx, Revision revision, const std::function<Status()>& ask) {
+Result<bool> Core::WaitUntil(const Context& ctx, Revision revision, const std::function<Status()>& ask,
+                             bool give_up_unasked) {
   const auto fresh = [&] { return filled_ && seen_ >= revision; };
   {
     std::lock_guard lock(mutex_);
@@ -284,9 +285,8 @@ Result<bool> Core::WaitUntil(const Context& ctx, Revision revision, const std::f
       must_ask = std::exchange(ask_again, false);
     }
     if (must_ask) {
-      // An error is not the end: events alone may bring the revision.
-      const Status asked = ask();
-      (void)asked;
+      // Another error is not the end: events alone may bring the revision.
+      if (const Status asked = ask(); give_up_unasked && asked.Is(Code::kUnimplemented)) return false;
       again = clock_.RunAfter(kAskAgain, set(&ask_again));
     }
   }

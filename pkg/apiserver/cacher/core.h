@@ -79,7 +79,10 @@ class Core : public std::enable_shared_from_this<Core> {
   uint64_t Generation() const { return generation_.load(std::memory_order_acquire); }
   // Until the cache is filled and has seen the revision: true. false after kReadWait; an error when the context is
   // done. `ask` makes the store report progress; may be null.
-  Result<bool> WaitUntil(const Context& ctx, Revision revision, const std::function<Status()>& ask);
+  // `give_up_unasked`: false at once if `ask` answers kUnimplemented (etcd before 3.4.31): the caller can read
+  // elsewhere.
+  Result<bool> WaitUntil(const Context& ctx, Revision revision, const std::function<Status()>& ask,
+                         bool give_up_unasked = false);
   // Must be filled. `ends` : when the context of the request does, if so.
   Result<std::unique_ptr<Watcher>> Watch(WatchQuery query, std::optional<MonoTime> ends);
   // Asks the store for progress soon, without blocking; for bookmarks.

@@ -329,8 +329,9 @@ Status Verbs::Watch(Call& call) {
                       : query.after == 0               ? cacher::Freshness::kAny
                                                        : cacher::Freshness::kNotOlderThan;
   } else if (query.after == 0) {
+    // As upstream: what the cache has, and on from there.
     query.initial_state = true;
-    query.freshness = options.resource_version.empty() ? cacher::Freshness::kConsistent : cacher::Freshness::kAny;
+    query.freshness = cacher::Freshness::kAny;
   }
   std::chrono::milliseconds timeout = std::chrono::seconds(options.timeout_seconds);
   if (options.timeout_seconds <= 0) {

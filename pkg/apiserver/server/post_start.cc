@@ -10,6 +10,7 @@
 #include "k8s.io/api/scheduling/v1/generated.pb.h"
 #include "pkg/apiserver/apiextensions/apiextensions.h"
 #include "pkg/apiserver/auth/authz/bootstrap.h"
+#include "pkg/base/memory.h"
 #include "pkg/base/pool.h"
 
 namespace knarr::apiserver {
@@ -165,6 +166,9 @@ struct PostStart::Impl {
         wait = std::min<std::chrono::milliseconds>(wait * 2, std::chrono::seconds(5));
       }
     }
+    // Making the bootstrap objects took memory and code that a server at rest does not need.
+    constexpr std::chrono::seconds kSettled{2};
+    if (ctx.Sleep(kSettled).ok()) ReleaseUnusedMemory();
   }
 };
 
