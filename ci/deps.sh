@@ -81,7 +81,9 @@ unpack_own() {
   [ -e "$into/.complete" ] && return
   say "unpacking: $*"
   work=$(mktemp -d "$cache/unpack.XXXXXX")
-  (cd "$work" && apt-get -o APT::Sandbox::User=root download -qq "$@")
+  # A machine on which nothing had to be installed may have no package lists.
+  (cd "$work" && { apt-get -o APT::Sandbox::User=root download -qq "$@" 2>/dev/null ||
+    { apt-get update -qq && apt-get -o APT::Sandbox::User=root download -qq "$@"; }; })
   rm -rf "$into" && mkdir -p "$into"
   for deb in "$work"/*.deb; do dpkg -x "$deb" "$into"; done
   rm -rf "$work"
