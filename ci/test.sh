@@ -21,7 +21,8 @@ run_suite() {
   local name=$1
   shift
   printf '== %s tests\n' "$name"
-  bazel test "${flags[@]}" "$@" --cache_test_results=no --build_event_json_file="$results/$name.bep"
+  # --build_tests_only: libraries that are targets of their own would be compiled a second time, position independent.
+  bazel test "${flags[@]}" "$@" --build_tests_only --cache_test_results=no --build_event_json_file="$results/$name.bep"
   local code=$?
   # 4: no test matched.
   [ $code -eq 0 ] || [ $code -eq 4 ] || status=1
